@@ -1,1 +1,1 @@
-export {};
+export type { Advertised, DiscoveryContext, DiscoveryStrategy } from './strategy.js';

@@ -1,1 +1,1 @@
-export {};
+export { SimulatedClock, settle } from './simulated-clock.js';

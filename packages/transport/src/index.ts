@@ -1,1 +1,8 @@
-export {};
+export type {
+  Connection,
+  ConnectionEvents,
+  DialOptions,
+  Listener,
+  ListenOptions,
+  Transport,
+} from './transport.js';

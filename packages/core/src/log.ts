@@ -1,0 +1,29 @@
+/** Severity of a log line. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Where log lines go; pino's signature fits. */
+export type Log = { readonly [level in LogLevel]: (fields: Readonly<Record<string, unknown>>, message: string) => void };
+
+/** A log that drops everything. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/**
+ * A log of one text line an entry on stderr.
+ * @param minimum - lines under this level are dropped; default `'warn'`
+ */
+export function stderrLog(minimum: LogLevel = 'warn'): Log {
+  const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+  const line =
+    (level: LogLevel) =>
+    (fields: Readonly<Record<string, unknown>>, message: string): void => {
+      if (order.indexOf(level) < order.indexOf(minimum)) return;
+      const rest = Object.entries(fields).map(([key, value]) => `${key}=${formatField(value)}`);
+      process.stderr.write(`${level} ${message}${rest.length > 0 ? ` ${rest.join(' ')}` : ''}\n`);
+    };
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+}
+
+function formatField(value: unknown): string {
+  if (value instanceof Error) return value.stack ?? value.message;
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+}

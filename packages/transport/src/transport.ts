@@ -1,0 +1,75 @@
+import type { Address } from '@foundation-ts/core';
+
+/**
+ * What carries frames between two nodes. Third parties implement it; `transportSuite` of `@foundation-ts/testing` is the
+ * test that an implementation must pass.
+ *
+ * A connection is a reliable ordered stream of frames: each frame arrives whole, once, in order, or the connection
+ * closes. Nothing is promised about what was sent shortly before a close.
+ */
+export interface Transport {
+  /** What {@link Address.protocol} says for this transport: `'tcp'`. */
+  readonly protocol: string;
+  /**
+   * Starts to accept connections.
+   * @throws FoundationError `address-in-use` when the port is taken
+   */
+  listen(options: ListenOptions): Promise<Listener>;
+  /**
+   * Opens a connection.
+   * @throws FoundationError `refused` when nothing listens there, `timeout` when no answer came in time, `noconnection` otherwise
+   */
+  dial(to: Address, options: DialOptions): Promise<Connection>;
+}
+
+export interface ListenOptions {
+  /** Host or IP address to bind. */
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Largest frame accepted, bytes; a longer one closes its connection with `too-large` before it is allocated. */
+  readonly maxFrameBytes: number;
+  /** Called for each incoming connection; returns who takes its events. */
+  readonly accept: (connection: Connection) => ConnectionEvents;
+}
+
+export interface DialOptions {
+  readonly maxFrameBytes: number;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+  /** Who takes the connection's events; called once, before the promise resolves and before the first event. */
+  readonly open: (connection: Connection) => ConnectionEvents;
+}
+
+export interface Listener {
+  /** Where it listens, with the port that was picked. */
+  readonly address: Address;
+  /** Stops accepting; connections that stand are left alone. */
+  close(): Promise<void>;
+}
+
+/** Events of one connection, called synchronously, never after `close`. */
+export interface ConnectionEvents {
+  /** A frame has arrived. The bytes belong to the receiver from then on and are never written again by the transport. */
+  frame(bytes: Uint8Array): void;
+  /** After `send` returned false: the transport takes more again. */
+  drain(): void;
+  /** Once, the last event; `reason` is undefined when either side closed in order. */
+  close(reason: Error | undefined): void;
+}
+
+export interface Connection {
+  /** Where the other side is, as far as the transport knows (an ephemeral port when it dialled us). */
+  readonly remote: Address;
+  /**
+   * Queues one frame. The bytes belong to the transport from then on: the caller must not write them again.
+   * @returns false: taken, but wait for `drain` before sending more. After a close: false, and the frame is dropped.
+   */
+  send(frame: Uint8Array): boolean;
+  /** Stops `frame` events (and, in time, the sender's `send` returns false). */
+  pause(): void;
+  resume(): void;
+  /** Flushes what was sent, then closes; with a reason it closes at once. Resolves when closed; repeated calls too. */
+  close(reason?: Error): Promise<void>;
+}
