@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['@foundation-ts/source'];
-const resolve = { conditions: [...conditions, 'node', 'import', 'default'] };
-const ssr = { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } };
+const conditions = ['@foundation-ts/source', 'node', 'import', 'default'];
+const resolve = { conditions };
+const ssr = { resolve: { conditions } };
 
 export default defineConfig({
   test: {
@@ -25,9 +25,20 @@ export default defineConfig({
           typecheck: {
             enabled: true,
             only: true,
-            include: ['packages/*/test/**/*.test-d.ts'],
+            include: ['packages/*/test/**/*.test-d.ts', 'test/**/*.test-d.ts'],
             tsconfig: './tsconfig.check.json',
           },
+        },
+      },
+      {
+        // The checks themselves: each is shown to fail where it should.
+        resolve,
+        ssr,
+        test: {
+          name: 'tooling',
+          include: ['test/tooling/**/*.test.ts'],
+          testTimeout: 60_000,
+          fileParallelism: false,
         },
       },
       {
@@ -36,6 +47,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/**/*.test.ts'],
+          exclude: ['test/tooling/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
