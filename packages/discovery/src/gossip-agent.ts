@@ -1,0 +1,241 @@
+import type { RemoteInfo } from 'node:dgram';
+import { type Address, FoundationError, type Timer } from '@foundation-ts/core';
+import {
+  GOSSIP_DROP_REPORT_INTERVAL,
+  GOSSIP_INTERFACE_INTERVAL,
+  GOSSIP_RETRY_MAX,
+  GOSSIP_RETRY_MIN,
+} from './defaults.js';
+import { DatagramCodec, type Refusal } from './gossip-datagram.js';
+import { isLoopback } from './gossip-interfaces.js';
+import { GossipSockets, type GossipSocketsInit } from './gossip-sockets.js';
+import {
+  createGossipState,
+  type GossipDrop,
+  type GossipInput,
+  type GossipRules,
+  type GossipState,
+  knownAddresses,
+  stepGossip,
+  wakeAt,
+} from './gossip-state.js';
+import type { Latest } from './latest.js';
+import type { Advertised, DiscoveryContext } from './strategy.js';
+
+/** The resolved options of gossip. */
+export interface GossipSettings
+  extends GossipRules,
+    Pick<GossipSocketsInit, 'port' | 'multicastAddress' | 'broadcast' | 'interfaces' | 'multicastTtl'> {}
+
+type Drop = Refusal | GossipDrop | 'not-loopback';
+
+/** What any network with two clusters on it, or any node with two interfaces, sees all day. */
+const usual: ReadonlySet<Drop> = new Set<Drop>(['foreign-cluster', 'replayed']);
+
+/** The shell around {@link stepGossip}: sockets and timers of one node, shared by its watches and its advertisement. */
+export class GossipAgent {
+  readonly #settings: GossipSettings;
+  readonly #ctx: DiscoveryContext;
+  readonly #codec: DatagramCodec;
+  readonly #state: GossipState;
+  readonly #watches = new Set<Latest<readonly Address[]>>();
+  readonly #drops = new Map<Drop, number>();
+  readonly #logged = new Set<Drop>();
+  readonly #sending = new Set<Promise<void>>();
+  #sockets: GossipSockets | undefined;
+  #opening: Promise<void> | undefined;
+  #retryDelay = GOSSIP_RETRY_MIN;
+  #wasOpen = false;
+  #wake: Timer | undefined;
+  #wakeDue = Number.POSITIVE_INFINITY;
+  #retry: Timer | undefined;
+  #interfaces: Timer | undefined;
+  #report: Timer | undefined;
+  #closed = false;
+
+  constructor(settings: GossipSettings, ctx: DiscoveryContext) {
+    this.#settings = settings;
+    this.#ctx = ctx;
+    this.#codec = new DatagramCodec(ctx.self.clusterId, ctx.secret, ctx.random);
+    this.#state = createGossipState(settings);
+  }
+
+  /** Resolves after the first attempt to open the sockets, also when it failed (it is repeated then). */
+  opened(): Promise<void> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  addWatch(watch: Latest<readonly Address[]>): void {
+    this.#watches.add(watch);
+    const known = knownAddresses(this.#state);
+    if (known.length > 0) watch.push(known);
+  }
+
+  removeWatch(watch: Latest<readonly Address[]>): void {
+    this.#watches.delete(watch);
+  }
+
+  advertise(self: Advertised): void {
+    if (this.#state.self !== undefined) {
+      throw new FoundationError('invalid-operation', `Node '${self.name}' is advertised by this strategy already.`);
+    }
+    // throws when it doesn't fit
+    this.#codec.encode({
+      kind: 'goodbye',
+      node: self,
+      sequence: Number.MAX_SAFE_INTEGER,
+      sentAt: Number.MAX_SAFE_INTEGER,
+      interval: this.#settings.interval,
+    });
+    this.#step({ type: 'advertise', self });
+  }
+
+  /** Says goodbye, and resolves when that has left. */
+  async withdraw(): Promise<void> {
+    this.#step({ type: 'withdraw' });
+    await Promise.all(this.#sending);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#report]) timer?.cancel();
+    this.#reportDrops();
+    this.#sockets?.close();
+    this.#sockets = undefined;
+  }
+
+  async #open(): Promise<void> {
+    if (this.#closed) return;
+    const { port, multicastAddress, broadcast, interfaces, multicastTtl } = this.#settings;
+    const sockets = new GossipSockets({
+      port,
+      multicastAddress,
+      broadcast,
+      interfaces,
+      multicastTtl,
+      received: (datagram, from) => this.#received(datagram, from),
+      failed: error => this.#failed(error),
+      interfaceFailed: (address, error) => this.#fail(`on the interface ${address}`, error),
+    });
+    this.#sockets = sockets;
+    try {
+      await sockets.open();
+    } catch (error) {
+      sockets.close();
+      this.#failed(error as Error);
+      return;
+    }
+    if (this.#closed) {
+      sockets.close();
+      return;
+    }
+    this.#retryDelay = GOSSIP_RETRY_MIN;
+    this.#watchInterfaces();
+    if (this.#wasOpen) this.#step({ type: 'reconnected' });
+    this.#wasOpen = true;
+  }
+
+  #failed(error: Error): void {
+    if (this.#closed) return;
+    this.#sockets = undefined;
+    this.#interfaces?.cancel();
+    this.#wake?.cancel();
+    this.#wake = undefined;
+    this.#wasOpen = true;
+    const delay = this.#retryDelay * (0.8 + 0.4 * this.#ctx.random.next());
+    this.#retryDelay = Math.min(this.#retryDelay * 2, GOSSIP_RETRY_MAX);
+    this.#retry = this.#ctx.clock.setTimeout(() => void this.#open(), delay, { unref: true });
+    this.#fail(`on UDP port ${this.#settings.port}; tried again in ${Math.round(delay)} ms`, error);
+  }
+
+  #fail(where: string, cause: Error): void {
+    if (this.#closed) return;
+    const message = `Gossip discovery failed ${where}: ${cause.message}.`;
+    this.#ctx.failed(new FoundationError('noconnection', message, { cause }));
+  }
+
+  #watchInterfaces(): void {
+    const wait = GOSSIP_INTERFACE_INTERVAL * (0.8 + 0.4 * this.#ctx.random.next());
+    this.#interfaces = this.#ctx.clock.setTimeout(
+      () => {
+        const sockets = this.#sockets;
+        if (sockets === undefined) return;
+        this.#watchInterfaces();
+        sockets.refresh().catch((error: Error) => this.#fail('while it looked at the interfaces', error));
+      },
+      wait,
+      { unref: true },
+    );
+  }
+
+  #received(datagram: Uint8Array, from: RemoteInfo): void {
+    const outsider = this.#ctx.secret === undefined && !isLoopback(from.address);
+    const beat = outsider ? 'not-loopback' : this.#codec.decode(datagram);
+    if (typeof beat === 'string') this.#drop(beat, from);
+    else this.#step({ type: 'heard', beat }, from);
+  }
+
+  #step(input: GossipInput, from?: RemoteInfo): void {
+    if (this.#closed) return;
+    const { clock, random } = this.#ctx;
+    const moment = { now: clock.now(), wallTime: clock.wallTime(), random: random.next() };
+    for (const effect of stepGossip(this.#state, input, moment)) {
+      if (effect.type === 'send') this.#send(this.#codec.encode(effect.beat));
+      else if (effect.type === 'changed') for (const watch of this.#watches) watch.push(effect.addresses);
+      else this.#drop(effect.reason, from);
+    }
+    this.#schedule();
+  }
+
+  #send(datagram: Uint8Array): void {
+    const sending = this.#sockets?.send(datagram);
+    if (sending === undefined) return;
+    this.#sending.add(sending);
+    void sending.finally(() => this.#sending.delete(sending));
+  }
+
+  /** While the sockets are closed nothing is scheduled: there is nobody to hear, so nobody falls silent. */
+  #schedule(): void {
+    const due = wakeAt(this.#state);
+    if (due === this.#wakeDue && this.#wake !== undefined) return;
+    this.#wake?.cancel();
+    this.#wake = undefined;
+    this.#wakeDue = due;
+    if (due === Number.POSITIVE_INFINITY || this.#sockets === undefined) return;
+    const tick = (): void => {
+      this.#wake = undefined;
+      this.#step({ type: 'tick' });
+    };
+    this.#wake = this.#ctx.clock.setTimeout(tick, due - this.#ctx.clock.now(), { unref: true });
+  }
+
+  #drop(reason: Drop, from: RemoteInfo | undefined): void {
+    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
+    if (!this.#logged.has(reason)) {
+      this.#logged.add(reason);
+      const level = usual.has(reason) ? 'debug' : 'warn';
+      this.#ctx.log[level](
+        { reason, from: from?.address, ...advice[reason] },
+        'gossip discovery: dropped a datagram; more of this kind are only counted',
+      );
+    }
+    this.#report ??= this.#ctx.clock.setTimeout(() => this.#reportDrops(), GOSSIP_DROP_REPORT_INTERVAL, {
+      unref: true,
+    });
+  }
+
+  #reportDrops(): void {
+    this.#report = undefined;
+    for (const [reason, count] of this.#drops) {
+      this.#ctx.telemetry.emit('discovery.gossip.dropped', { count }, { reason });
+    }
+    this.#drops.clear();
+  }
+}
+
+const advice: Partial<Record<Drop, { readonly hint: string }>> = {
+  unauthenticated: { hint: 'a node with another secret, or an intruder' },
+  stale: { hint: 'the wall clocks of the two machines differ too much; set them' },
+  'table-full': { hint: 'raise maxEntries if the cluster is that large' },
+};
