@@ -24,14 +24,7 @@ export function formatReason(reason: ExitReason): string {
   return `{ shutdown: ${typeof reason.shutdown === 'string' ? reason.shutdown : JSON.stringify(reason.shutdown)} }`;
 }
 
-/** Makes whatever was thrown or given into a well-formed reason: a bare value becomes an `Error` that has it as `cause`. */
-export function toExitReason(thrown: unknown): ExitReason {
-  if (thrown instanceof Error) return thrown;
-  if (typeof thrown === 'string' && reasonNames.has(thrown)) return thrown as ExitReason;
-  if (typeof thrown === 'object' && thrown !== null && Object.keys(thrown).length === 1 && 'shutdown' in thrown) {
-    return thrown as { shutdown: unknown };
-  }
-  return new Error(`non-error thrown: ${String(thrown)}`, { cause: thrown });
+/** Makes whatever a handler threw into a crash reason: an `Error` as it is, anything else as the `cause` of one. */
+export function toExitReason(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`non-error thrown: ${String(thrown)}`, { cause: thrown });
 }
-
-const reasonNames: ReadonlySet<string> = new Set(['normal', 'shutdown', 'kill', 'killed', 'noproc', 'noconnection']);

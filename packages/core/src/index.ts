@@ -1,5 +1,24 @@
+export { type ActorInit, actor, defineProgram } from './actor.js';
 export { type Address, formatAddress, parseAddress } from './address.js';
+export {
+  type ChildLike,
+  type ChildOptions,
+  type ChildSpec,
+  child,
+  type IntensityOptions,
+  type Restart,
+  type Shutdown,
+} from './child-spec.js';
 export { type Clock, systemClock, type Timer } from './clock.js';
+export type { Context, NodeHandle } from './context.js';
+export { type DeadLetter, type DeadLetterReason, DeadLetters } from './dead-letters.js';
+export { CALL_TIMEOUT } from './defaults.js';
+export {
+  type DynamicSupervisorCalls,
+  type DynamicSupervisorDefinition,
+  type DynamicSupervisorInit,
+  dynamicSupervisor,
+} from './dynamic-supervisor.js';
 export {
   checkKeys,
   type ErrorCode,
@@ -9,7 +28,48 @@ export {
   isFoundationError,
 } from './errors.js';
 export { type ExitReason, formatReason, isOrderly, toExitReason } from './exit-reason.js';
+export { Failure, failing, failure } from './failure.js';
+export { RemoteName, type RemoteGateway, type SpawnOptions } from './gateway.js';
+export { LocalNames } from './local-names.js';
 export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
+export { type Answer, PendingCall } from './pending-call.js';
 export { Pid } from './pid.js';
+export { Process, type ProcessStatus } from './process.js';
+export type { Handler, Overflow, Program } from './program.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
+export { ActorRef, type Target, type TargetResolver } from './ref.js';
+export { RestartIntensity } from './restart-intensity.js';
+export type { ChildCounts, ChildInfo } from './supervised-child.js';
+export {
+  type Strategy,
+  type SupervisorCalls,
+  type SupervisorDefinition,
+  type SupervisorInit,
+  type SupervisorSpec,
+  supervisor,
+} from './supervisor.js';
+export type { SupervisorHandle } from './supervisor-handle.js';
+export { ActorSystem, type ActorSystemInit, type Resumption } from './system.js';
 export { Telemetry, type TelemetryEvent } from './telemetry.js';
+export {
+  type AnyDefinition,
+  type CallOptions,
+  type Calls,
+  type CallsOf,
+  type Casts,
+  type CastsOf,
+  type Definition,
+  type Down,
+  type Exit,
+  type MonitorRef,
+  type NoReply,
+  noReply,
+  type PayloadArgs,
+  type PayloadOf,
+  type Ref,
+  type ReplyOf,
+  type ReplyTo,
+  type SendOptions,
+  type Start,
+  type StartArgs,
+} from './types.js';

@@ -1,0 +1,50 @@
+import { DEAD_LETTERS_KEPT } from './defaults.js';
+
+/** Why a message was not delivered. */
+export type DeadLetterReason =
+  | 'noproc'
+  | 'noconnection'
+  | 'not-delivered'
+  | 'invalid-operation'
+  | 'mailbox-full'
+  | 'moved'
+  | 'stopped';
+
+/** A message that nobody handled. */
+export interface DeadLetter {
+  /** Whom it was for, as text. */
+  readonly to: string;
+  readonly op: string;
+  readonly payload: unknown;
+  readonly reason: DeadLetterReason;
+}
+
+/** Where undeliverable casts go: counted always, the last ones kept, subscribers told. */
+export class DeadLetters {
+  readonly #listeners = new Set<(letter: DeadLetter) => void>();
+  readonly #recent: DeadLetter[] = [];
+  #count = 0;
+
+  /** How many there were. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The last ones (100 at most), oldest first. */
+  get recent(): readonly DeadLetter[] {
+    return this.#recent;
+  }
+
+  /** Calls `listener` for each dead letter until the result is called. */
+  subscribe(listener: (letter: DeadLetter) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  add(letter: DeadLetter): void {
+    this.#count++;
+    if (this.#recent.length === DEAD_LETTERS_KEPT) this.#recent.shift();
+    this.#recent.push(letter);
+    for (const listener of this.#listeners) listener(letter);
+  }
+}

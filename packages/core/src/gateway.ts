@@ -1,0 +1,50 @@
+import type { ExitReason } from './exit-reason.js';
+import type { Answer, PendingCall } from './pending-call.js';
+import type { Pid } from './pid.js';
+import type { AnyDefinition, MonitorRef, SendOptions, Start } from './types.js';
+
+/** An actor named by the node that it lives on and its local name there. */
+export class RemoteName {
+  readonly node: string;
+  readonly name: string;
+
+  constructor(node: string, name: string) {
+    this.node = node;
+    this.name = name;
+  }
+
+  toString(): string {
+    return `'${this.name}' on ${this.node}`;
+  }
+}
+
+/** Options of a spawn. */
+export interface SpawnOptions {
+  /** Registers the actor under this local name before its `init` runs. */
+  readonly name?: string;
+  /** The member to spawn it on; default: here. */
+  readonly on?: string;
+}
+
+/**
+ * What the local runtime needs of a cluster: how to reach pids of other nodes. Signals from a node to a pid keep their order.
+ * The cluster package implements it; without one, everything remote is `noconnection`.
+ */
+export interface RemoteGateway {
+  /** @throws FoundationError `not-sendable`, `too-large`; what can't be delivered becomes a dead letter. */
+  cast(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined): void;
+  /** Settles `call` in any event (unless its time runs out first). @throws as {@link cast} */
+  call(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void;
+  /** Settles `call` once the target's mailbox has accepted the cast. @throws as {@link cast} */
+  offer(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void;
+  spawn(on: string, start: Start<AnyDefinition>, options: SpawnOptions, parent: Pid | undefined): Promise<Pid>;
+  link(from: Pid, to: Pid): void;
+  unlink(from: Pid, to: Pid): void;
+  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void;
+  monitor(from: Pid, to: Pid, monitor: MonitorRef): void;
+  demonitor(from: Pid, to: Pid, monitor: MonitorRef): void;
+  /** `from`, a local actor watched by the remote `to`, has ended. */
+  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason): void;
+}
+
+export type { Answer };

@@ -1,0 +1,781 @@
+import { type Clock, systemClock } from './clock.js';
+import { callingSelf, type NodeHandle } from './context.js';
+import { DeadLetters } from './dead-letters.js';
+import { Deadlines } from './deadlines.js';
+import { CRASH_LOG_LIMIT, CRASH_LOG_WITHIN, SHUTDOWN_TIMEOUT } from './defaults.js';
+import { FoundationError } from './errors.js';
+import { type ExitReason, formatReason } from './exit-reason.js';
+import { RemoteName, type RemoteGateway, type SpawnOptions } from './gateway.js';
+import { LocalNames } from './local-names.js';
+import { type Log, stderrLog } from './log.js';
+import { type Answer, type CallHost, PendingCall } from './pending-call.js';
+import { Pid } from './pid.js';
+import { DOWN, EXIT, Process, RUN, type Watcher } from './process.js';
+import { type Random, systemRandom } from './random.js';
+import { ActorRef, type Target, type TargetResolver } from './ref.js';
+import { Scheduler } from './scheduler.js';
+import type { SupervisorDefinition } from './supervisor.js';
+import { type SupervisorHandle, superviseIn } from './supervisor-handle.js';
+import { Telemetry } from './telemetry.js';
+import type { AnyDefinition, CallOptions, MonitorRef, Ref, SendOptions, Start } from './types.js';
+
+/** How an {@link ActorSystem} is made; every field is optional. */
+export interface ActorSystemInit {
+  /** The node's name, part of every pid; default `'local'`. */
+  readonly node?: string;
+  /** The node's incarnation, part of every pid; default: the wall time at the start. */
+  readonly incarnation?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Where crashes and warnings go; default: stderr, from `warn` on. */
+  readonly log?: Log;
+  /**
+   * Copies each payload and reply on its way, so that what works locally works remotely too; default: none, local payloads
+   * pass by reference.
+   */
+  readonly strictMessages?: (value: unknown) => unknown;
+}
+
+/** How an actor continues elsewhere after a hand-off. */
+export interface Resumption {
+  readonly handed: unknown;
+  readonly fromVersion: number;
+}
+
+interface Moved {
+  readonly to: Pid;
+  forward: boolean;
+}
+
+/** Everything of one node that is local: its processes, names, timers, dead letters. Has no global state. */
+export class ActorSystem implements CallHost {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+  readonly names: LocalNames = new LocalNames();
+  readonly deadLetters: DeadLetters = new DeadLetters();
+  readonly deadlines: Deadlines;
+  readonly scheduler: Scheduler;
+  readonly copy: ((value: unknown) => unknown) | undefined;
+  /** Makes targets of refs that crossed from other nodes by name; see `TargetResolver.portable`. */
+  readonly resolvers: Map<string, (name: string) => TargetResolver> = new Map();
+  /** What `ctx.node` gives. */
+  handle: NodeHandle = {};
+  /** The cluster, when there is one. */
+  gateway: RemoteGateway | undefined = undefined;
+  /** The process whose handler is on the stack. */
+  current: Process | undefined = undefined;
+  readonly #processes = new Map<number, Process>();
+  readonly #moved = new Map<number, Moved>();
+  readonly #remoteWatches = new Map<string, Map<MonitorRef, { readonly watcher: Process | Watcher; readonly pid: Pid }>>();
+  readonly #remoteLinks = new Map<string, Map<string, { readonly process: Process; readonly pid: Pid }>>();
+  readonly #signals: (() => void)[] = [];
+  #delivering = false;
+  #nextId = 1;
+  #nextMonitor = 1;
+  #crashes = 0;
+  #crashWindow = Number.NEGATIVE_INFINITY;
+  #suppressed = 0;
+
+  constructor(init: ActorSystemInit = {}) {
+    this.node = init.node ?? 'local';
+    this.clock = init.clock ?? systemClock;
+    this.incarnation = init.incarnation ?? this.clock.wallTime();
+    this.random = init.random ?? systemRandom;
+    this.log = init.log ?? stderrLog();
+    this.telemetry = new Telemetry(this.node);
+    this.copy = init.strictMessages;
+    this.deadlines = new Deadlines(this.clock);
+    this.scheduler = new Scheduler(this.clock, () => this.deadlines.rest());
+  }
+
+  /** How many actors live here. */
+  get processCount(): number {
+    return this.#processes.size;
+  }
+
+  /** Keeps the housekeeping of deadlines going. */
+  touch(): void {
+    this.scheduler.touch();
+  }
+
+  // --- starting -------------------------------------------------------------------------------------------------
+
+  /**
+   * Starts an actor and waits for its `init`.
+   * @throws (rejects) FoundationError `start-failed` (`cause` is what `init` threw), `name-taken`; for `on`: `noconnection`,
+   *   `unknown-definition`, `not-found`
+   */
+  spawn<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}, linkWith?: Process): Promise<Ref<D>> {
+    if (options.on !== undefined && options.on !== this.node) return this.#spawnRemote(start, options, linkWith);
+    let process: Process;
+    try {
+      process = this.launch(start, { name: options.name, linkWith });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (process.status !== 'starting') return Promise.resolve(this.refTo<D>(process));
+    return this.started(process).then(() => this.refTo<D>(process));
+  }
+
+  async #spawnRemote<D extends AnyDefinition>(
+    start: Start<D>,
+    options: SpawnOptions,
+    linkWith: Process | undefined,
+  ): Promise<Ref<D>> {
+    const on = options.on as string;
+    if (this.gateway === undefined) {
+      throw new FoundationError('noconnection', `Can't spawn ${start.definition.name} on '${on}': this system has no cluster.`);
+    }
+    const pid = await this.gateway.spawn(on, start, options, linkWith?.pid);
+    if (linkWith?.alive === true) this.link(linkWith, pid);
+    return this.ref<D>(pid);
+  }
+
+  /**
+   * Creates a process and begins its `init`; the process is `running` on return when `init` is synchronous, else `starting`.
+   * @throws FoundationError `start-failed`, `name-taken`
+   */
+  launch(
+    start: Start<AnyDefinition>,
+    options: {
+      readonly name?: string | undefined;
+      readonly linkWith?: Process | undefined;
+      readonly resume?: Resumption;
+      readonly before?: (process: Process) => void;
+    } = {},
+  ): Process {
+    const { program } = start.definition;
+    const pid = new Pid(this.node, this.incarnation, this.#nextId++);
+    const process = new Process(this, pid, program, start, options.linkWith?.pid);
+    if (options.name !== undefined) this.names.register(options.name, process);
+    this.#processes.set(pid.id, process);
+    if (options.linkWith !== undefined) this.#linkLocal(options.linkWith, process);
+    options.before?.(process);
+    const outer = this.current;
+    this.current = process;
+    process.active = true;
+    try {
+      const state = this.#initialise(process, options.resume);
+      process.active = false;
+      if (isPromise(state)) {
+        this.#initLater(process, state);
+      } else {
+        this.#initialised(process, state);
+      }
+    } catch (error) {
+      process.active = false;
+      this.#failStart(process, error, options.linkWith);
+      throw startFailed(process, error);
+    } finally {
+      this.current = outer;
+    }
+    return process;
+  }
+
+  #initialise(process: Process, resume: Resumption | undefined): unknown {
+    const { program, start } = process;
+    if (resume === undefined) return program.init(start.argument, process.context);
+    if (program.resume === undefined) {
+      throw new FoundationError('invalid-operation', `${program.name} was handed over but has no 'resume'.`);
+    }
+    return program.resume(resume.handed, start.argument, { fromVersion: resume.fromVersion }, process.context);
+  }
+
+  #initialised(process: Process, state: unknown): void {
+    if (process.status !== 'starting') return;
+    process.state = state;
+    process.status = 'running';
+    if (process.exitReason !== undefined) process.stop(process.exitReason);
+    else if (process.mailbox.size > 0) this.scheduler.schedule(process);
+  }
+
+  readonly #starting = new Map<Process, { readonly promise: Promise<void>; readonly fail: (error: Error) => void }>();
+
+  #initLater(process: Process, state: PromiseLike<unknown>): void {
+    let fail!: (error: Error) => void;
+    const promise = new Promise<void>((resolve, reject) => {
+      fail = reject;
+      state.then(
+        value => {
+          this.#starting.delete(process);
+          this.#initialised(process, value);
+          resolve();
+        },
+        error => {
+          this.#starting.delete(process);
+          if (process.status === 'starting') this.#failStart(process, error, undefined);
+          reject(startFailed(process, error));
+        },
+      );
+    });
+    promise.catch(() => {});
+    this.#starting.set(process, { promise, fail });
+  }
+
+  /** Resolves when `init` is through. @throws (rejects) `start-failed` */
+  started(process: Process): Promise<void> {
+    if (process.status !== 'starting') return Promise.resolve();
+    return this.#starting.get(process)?.promise ?? Promise.resolve();
+  }
+
+  #failStart(process: Process, error: unknown, linkWith: Process | undefined): void {
+    if (linkWith !== undefined) this.#unlinkLocal(linkWith, process);
+    else if (process.parent !== undefined) this.#unlinkParent(process);
+    process.finish(error instanceof Error ? error : new Error(String(error), { cause: error }));
+  }
+
+  #unlinkParent(process: Process): void {
+    const parent = process.parent === undefined ? undefined : this.#processes.get(process.parent.id);
+    if (parent !== undefined) this.#unlinkLocal(parent, process);
+  }
+
+  /** Starts a supervision tree and gives a handle on its root. @throws (rejects) as {@link spawn} */
+  supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
+    return superviseIn(this, start, options);
+  }
+
+  // --- refs -----------------------------------------------------------------------------------------------------
+
+  /** A ref on any pid, of this node or another. */
+  ref<D extends AnyDefinition = AnyDefinition>(pid: Pid): Ref<D> {
+    const process = this.isLocal(pid) ? this.#processes.get(pid.id) : undefined;
+    return new ActorRef(this, process ?? pid, undefined) as unknown as Ref<D>;
+  }
+
+  /** A ref that looks its target up at each send. */
+  refBy<D extends AnyDefinition = AnyDefinition>(resolver: TargetResolver, options?: CallOptions): Ref<D> {
+    return new ActorRef(this, undefined, resolver, options) as unknown as Ref<D>;
+  }
+
+  /** A ref on the local name `name` of the node `node`, which need not exist yet. */
+  refOn<D extends AnyDefinition = AnyDefinition>(node: string, name: string, options?: CallOptions): Ref<D> {
+    if (node !== this.node) return new ActorRef(this, new RemoteName(node, name), undefined, options) as unknown as Ref<D>;
+    const resolver: TargetResolver = { resolve: () => this.names.whereis(name), toString: () => `'${name}'` };
+    return this.refBy<D>(resolver, options);
+  }
+
+  refTo<D extends AnyDefinition = AnyDefinition>(process: Process): Ref<D> {
+    return new ActorRef(this, process, undefined) as unknown as Ref<D>;
+  }
+
+  /** The actor with a local name. */
+  whereis<D extends AnyDefinition = AnyDefinition>(name: string): Ref<D> | undefined {
+    const process = this.names.whereis(name);
+    return process === undefined ? undefined : this.refTo<D>(process);
+  }
+
+  isLocal(pid: Pid): boolean {
+    return pid.node === this.node && pid.incarnation === this.incarnation;
+  }
+
+  /** The process of a local pid; undefined when it is dead or remote. */
+  process(pid: Pid): Process | undefined {
+    return this.isLocal(pid) ? this.#processes.get(pid.id) : undefined;
+  }
+
+  /** All local processes, in the order of their start. */
+  processes(): IterableIterator<Process> {
+    return this.#processes.values();
+  }
+
+  // --- messages -------------------------------------------------------------------------------------------------
+
+  cast(target: Target, op: string, payload: unknown, options: SendOptions | undefined): void {
+    const local = this.#localTarget(target);
+    if (local instanceof Process) {
+      local.enqueueCast(op, this.copy === undefined ? payload : this.copy(payload));
+    } else if (local === undefined) {
+      const moved = this.#movedTo(target);
+      if (moved?.forward === true) this.cast(moved.to, op, payload, options);
+      else this.deadLetters.add({ to: String(target), op, payload, reason: moved === undefined ? 'noproc' : 'moved' });
+    } else if (this.gateway === undefined) {
+      this.deadLetters.add({ to: String(target), op, payload, reason: 'noconnection' });
+    } else {
+      this.gateway.cast(local, op, payload, options);
+    }
+  }
+
+  call(target: Target, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+    const local = this.#localTarget(target);
+    if (local instanceof Process) {
+      if (local === this.current) call.fail(callingSelf(op, local));
+      else local.enqueueCall(op, this.copy === undefined ? payload : this.copy(payload), call);
+    } else if (local === undefined) {
+      const moved = this.#movedTo(target);
+      if (moved?.forward === true) this.call(moved.to, op, payload, options, call);
+      else call.fail(this.#gone(target, op, moved));
+    } else {
+      this.#remotely(call, op, target, gateway => gateway.call(local, op, payload, options, call));
+    }
+  }
+
+  offer(target: Target, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+    const local = this.#localTarget(target);
+    if (local instanceof Process) {
+      local.enqueueOffer(op, this.copy === undefined ? payload : this.copy(payload), call);
+    } else if (local === undefined) {
+      const moved = this.#movedTo(target);
+      if (moved?.forward === true) this.offer(moved.to, op, payload, options, call);
+      else call.fail(this.#gone(target, op, moved));
+    } else {
+      this.#remotely(call, op, target, gateway => gateway.offer(local, op, payload, options, call));
+    }
+  }
+
+  #remotely(call: PendingCall, op: string, target: Target, send: (gateway: RemoteGateway) => void): void {
+    if (this.gateway === undefined) {
+      call.fail(new FoundationError('noconnection', `'${op}' to ${target} was not sent: this system has no cluster.`));
+      return;
+    }
+    try {
+      send(this.gateway);
+    } catch (error) {
+      call.fail(error as Error);
+    }
+  }
+
+  /** A message that came from another node for a local actor. The answer, if there is one, goes back by `answer`. */
+  receive(to: number | string, op: string, payload: unknown, answer: Answer | undefined, accept: Answer | undefined): void {
+    const process = typeof to === 'number' ? this.#processes.get(to) : this.names.whereis(to);
+    if (process !== undefined) {
+      if (answer !== undefined) process.enqueueCall(op, payload, answer);
+      else if (accept !== undefined) process.enqueueOffer(op, payload, accept);
+      else process.enqueueCast(op, payload);
+      return;
+    }
+    const target = typeof to === 'number' ? new Pid(this.node, this.incarnation, to) : new RemoteName(this.node, to);
+    const moved = typeof to === 'number' ? this.#moved.get(to) : undefined;
+    if (moved?.forward === true) {
+      this.#forward(moved.to, op, payload, answer, accept);
+      return;
+    }
+    const waiting = answer ?? accept;
+    if (waiting !== undefined) waiting.fail(this.#gone(target, op, moved));
+    else this.deadLetters.add({ to: String(target), op, payload, reason: moved === undefined ? 'noproc' : 'moved' });
+  }
+
+  #forward(to: Pid, op: string, payload: unknown, answer: Answer | undefined, accept: Answer | undefined): void {
+    const waiting = answer ?? accept;
+    if (waiting === undefined) {
+      this.cast(to, op, payload, undefined);
+      return;
+    }
+    const call = new PendingCall(this, op, to);
+    call.promise.then(
+      value => waiting.succeed(value),
+      error => waiting.fail(error as Error),
+    );
+    call.start(waiting.remaining(), undefined);
+    if (answer !== undefined) this.call(to, op, payload, undefined, call);
+    else this.offer(to, op, payload, undefined, call);
+  }
+
+  /** A Process, something remote, or undefined for a local actor that is gone. */
+  #localTarget(target: Target): Process | Pid | RemoteName | undefined {
+    if (target instanceof Process) return target.alive ? target : undefined;
+    if (target instanceof Pid) {
+      if (target.node !== this.node) return target;
+      return target.incarnation === this.incarnation ? this.#processes.get(target.id) : undefined;
+    }
+    return target.node === this.node ? this.names.whereis(target.name) : target;
+  }
+
+  #movedTo(target: Target): Moved | undefined {
+    const pid = target instanceof Process ? target.pid : target;
+    return pid instanceof Pid && this.isLocal(pid) ? this.#moved.get(pid.id) : undefined;
+  }
+
+  #gone(target: Target, op: string, moved: Moved | undefined): FoundationError {
+    if (moved !== undefined) {
+      return new FoundationError('moved', `'${op}' was not handled: ${target} was handed over; look it up again.`, {
+        details: { to: moved.to },
+      });
+    }
+    return target instanceof Process
+      ? target.notAlive(op)
+      : new FoundationError('noproc', `'${op}' was not handled: no live actor is ${target}.`);
+  }
+
+  // --- signals --------------------------------------------------------------------------------------------------
+
+  /** Sends an exit signal; `kill` can't be trapped. */
+  exit(to: Pid, reason: ExitReason, from: Pid = to): void {
+    if (this.isLocal(to)) this.#signal(() => this.receiveExit(from, to, reason, false));
+    else this.gateway?.exit(from, to, reason, false);
+  }
+
+  /** An exit signal has arrived for a local pid. */
+  receiveExit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void {
+    const process = this.#processes.get(to.id);
+    if (process === undefined || !this.isLocal(to)) return;
+    if (viaLink) {
+      if (process.links?.delete(from.key) !== true) return;
+      if (!this.isLocal(from)) this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
+    }
+    if (reason === 'kill' && !viaLink) {
+      this.#stopStarting(process, 'killed');
+      process.exit('killed');
+    } else if (process.trapExit) {
+      process.enqueueSignal(EXIT, { pid: from, reason });
+      if (process.status === 'starting' && process.parent?.equals(from) === true) {
+        this.#stopStarting(process, reason);
+        process.exit(reason);
+      }
+    } else if (reason !== 'normal' || from.equals(to)) {
+      this.#stopStarting(process, reason);
+      process.exit(reason);
+    }
+  }
+
+  #stopStarting(process: Process, reason: ExitReason): void {
+    const waiting = this.#starting.get(process);
+    if (waiting === undefined) return;
+    this.#starting.delete(process);
+    waiting.fail(startFailed(process, new Error(`ended during init: ${formatReason(reason)}`)));
+  }
+
+  link(process: Process, to: Pid): void {
+    if (to.equals(process.pid)) return;
+    if (this.isLocal(to)) {
+      const other = this.#processes.get(to.id);
+      if (other !== undefined) this.#linkLocal(process, other);
+      else this.#linkGone(process, to, 'noproc');
+      return;
+    }
+    if (this.gateway === undefined) {
+      this.#linkGone(process, to, 'noconnection');
+      return;
+    }
+    this.addRemoteLink(process, to);
+    this.gateway.link(process.pid, to);
+  }
+
+  #linkGone(process: Process, to: Pid, reason: ExitReason): void {
+    process.links ??= new Map();
+    process.links.set(to.key, to);
+    this.#signal(() => this.receiveExit(to, process.pid, reason, true));
+  }
+
+  /** Records a link between a local process and a remote pid. */
+  addRemoteLink(process: Process, remote: Pid): void {
+    process.links ??= new Map();
+    process.links.set(remote.key, remote);
+    const key = nodeKey(remote);
+    let links = this.#remoteLinks.get(key);
+    if (links === undefined) {
+      links = new Map();
+      this.#remoteLinks.set(key, links);
+    }
+    links.set(linkKey(process.pid, remote), { process, pid: remote });
+  }
+
+  unlink(process: Process, to: Pid): void {
+    if (process.links?.delete(to.key) !== true) return;
+    if (this.isLocal(to)) {
+      this.#processes.get(to.id)?.links?.delete(process.pid.key);
+      return;
+    }
+    this.#remoteLinks.get(nodeKey(to))?.delete(linkKey(process.pid, to));
+    this.gateway?.unlink(process.pid, to);
+  }
+
+  /** The other side of a link has unlinked. */
+  receiveUnlink(from: Pid, to: Pid): void {
+    this.process(to)?.links?.delete(from.key);
+    this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
+  }
+
+  /** A remote actor links with a local one. */
+  receiveLink(from: Pid, to: Pid): void {
+    const process = this.process(to);
+    if (process !== undefined) this.addRemoteLink(process, from);
+    else this.gateway?.exit(to, from, 'noproc', true);
+  }
+
+  #linkLocal(left: Process, right: Process): void {
+    left.links ??= new Map();
+    right.links ??= new Map();
+    left.links.set(right.pid.key, right.pid);
+    right.links.set(left.pid.key, left.pid);
+  }
+
+  #unlinkLocal(left: Process, right: Process): void {
+    left.links?.delete(right.pid.key);
+    right.links?.delete(left.pid.key);
+  }
+
+  monitor(watcher: Process, to: Pid): MonitorRef {
+    const monitor = this.#nextMonitor++;
+    watcher.monitoring ??= new Map();
+    watcher.monitoring.set(monitor, to);
+    this.#watch(watcher, { monitor, pid: watcher.pid, callback: undefined }, to);
+    return monitor;
+  }
+
+  /** Calls `callback` once when `to` ends (asynchronously, if it is gone already). For the runtime and for hosts. */
+  watch(to: Pid, callback: (reason: ExitReason) => void): () => void {
+    const monitor = this.#nextMonitor++;
+    const watcher: Watcher = { monitor, pid: undefined, callback };
+    this.#watch(watcher, watcher, to);
+    return () => {
+      if (this.isLocal(to)) this.#processes.get(to.id)?.watchers?.delete(watcherKey(watcher));
+      else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true) this.gateway?.demonitor(this.#hostPid(), to, monitor);
+    };
+  }
+
+  #watch(owner: Process | Watcher, watcher: Watcher, to: Pid): void {
+    if (this.isLocal(to)) {
+      const process = this.#processes.get(to.id);
+      if (process === undefined) this.#signal(() => this.#fire(owner, watcher.monitor, to, 'noproc'));
+      else addWatcher(process, watcher);
+      return;
+    }
+    if (this.gateway === undefined) {
+      this.#signal(() => this.#fire(owner, watcher.monitor, to, 'noconnection'));
+      return;
+    }
+    const key = nodeKey(to);
+    let watches = this.#remoteWatches.get(key);
+    if (watches === undefined) {
+      watches = new Map();
+      this.#remoteWatches.set(key, watches);
+    }
+    watches.set(watcher.monitor, { watcher: owner, pid: to });
+    this.gateway.monitor(watcher.pid ?? this.#hostPid(), to, watcher.monitor);
+  }
+
+  demonitor(watcher: Process, monitor: MonitorRef): void {
+    const to = watcher.monitoring?.get(monitor);
+    if (to === undefined) return;
+    watcher.monitoring?.delete(monitor);
+    this.dropMonitor(watcher, monitor, to);
+  }
+
+  /** Takes a monitor off its target. */
+  dropMonitor(watcher: Process, monitor: MonitorRef, to: Pid): void {
+    if (this.isLocal(to)) {
+      this.#processes.get(to.id)?.watchers?.delete(watcherKey({ monitor, pid: watcher.pid }));
+    } else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true) {
+      this.gateway?.demonitor(watcher.pid, to, monitor);
+    }
+  }
+
+  /** A remote actor monitors a local one. */
+  receiveMonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
+    const process = this.process(to);
+    if (process === undefined) this.gateway?.down(to, from, monitor, 'noproc');
+    else addWatcher(process, { monitor, pid: from, callback: undefined });
+  }
+
+  receiveDemonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
+    this.process(to)?.watchers?.delete(watcherKey({ monitor, pid: from }));
+  }
+
+  /** A remote actor that something here monitors has ended. */
+  receiveDown(from: Pid, monitor: MonitorRef, reason: ExitReason): void {
+    const watches = this.#remoteWatches.get(nodeKey(from));
+    const watch = watches?.get(monitor);
+    if (watch === undefined || !watch.pid.equals(from)) return;
+    watches?.delete(monitor);
+    this.#fire(watch.watcher, monitor, from, reason);
+  }
+
+  /** A node is gone or out of reach: every link and monitor on it fires with `noconnection`, once. */
+  nodeDown(node: string, incarnation: number): void {
+    const key = `${node}#${incarnation}`;
+    const watches = this.#remoteWatches.get(key);
+    this.#remoteWatches.delete(key);
+    const links = this.#remoteLinks.get(key);
+    this.#remoteLinks.delete(key);
+    if (watches !== undefined) {
+      for (const [monitor, watch] of watches) this.#fire(watch.watcher, monitor, watch.pid, 'noconnection');
+    }
+    if (links !== undefined) {
+      for (const { process, pid } of links.values()) this.receiveExit(pid, process.pid, 'noconnection', true);
+    }
+    for (const process of this.#processes.values()) {
+      if (process.watchers === undefined) continue;
+      for (const [watcherId, watcher] of process.watchers) {
+        if (watcher.pid?.node === node && watcher.pid.incarnation === incarnation) process.watchers.delete(watcherId);
+      }
+    }
+  }
+
+  #fire(owner: Process | Watcher, monitor: MonitorRef, pid: Pid, reason: ExitReason): void {
+    if (owner instanceof Process) {
+      if (owner.alive) owner.enqueueSignal(DOWN, { monitor, pid, reason });
+    } else {
+      owner.callback?.(reason);
+    }
+  }
+
+  /** `process` has ended: tells one who watches it. */
+  tellDown(process: Process, watcher: Watcher, reason: ExitReason): void {
+    this.#signal(() => {
+      if (watcher.callback !== undefined) watcher.callback(reason);
+      else if (watcher.pid !== undefined && this.isLocal(watcher.pid)) {
+        const owner = this.#processes.get(watcher.pid.id);
+        if (owner !== undefined) this.#fire(owner, watcher.monitor, process.pid, reason);
+      } else if (watcher.pid !== undefined) {
+        this.gateway?.down(process.pid, watcher.pid, watcher.monitor, reason);
+      }
+    });
+  }
+
+  /** `process` has ended: tells one who is linked with it. */
+  tellExit(process: Process, to: Pid, reason: ExitReason): void {
+    this.#signal(() => {
+      if (this.isLocal(to)) {
+        this.receiveExit(process.pid, to, reason, true);
+      } else {
+        this.#remoteLinks.get(nodeKey(to))?.delete(linkKey(process.pid, to));
+        this.gateway?.exit(process.pid, to, reason, true);
+      }
+    });
+  }
+
+  /** Signals are delivered one after another, never one within another: a chain of a million links needs no stack. */
+  #signal(deliver: () => void): void {
+    this.#signals.push(deliver);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    try {
+      for (let index = 0; index < this.#signals.length; index++) this.#signals[index]?.();
+    } finally {
+      this.#signals.length = 0;
+      this.#delivering = false;
+    }
+  }
+
+  #hostPid(): Pid {
+    return new Pid(this.node, this.incarnation, 0);
+  }
+
+  // --- ending ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Asks an actor to end after the messages that it has already (OTP's `GenServer.stop`), waits, and kills it when it takes
+   * too long. An actor of another node gets an exit signal.
+   * @param reason - default `'normal'`
+   * @param timeout - milliseconds, or `Infinity`; default 5,000
+   * @returns the reason with which it ended
+   */
+  stop(target: Ref | Pid, reason: ExitReason = 'normal', timeout: number = SHUTDOWN_TIMEOUT): Promise<ExitReason> {
+    const pid = target instanceof Pid ? target : target.pid;
+    return this.#end(pid, timeout, () => {
+      const process = this.process(pid);
+      if (process !== undefined) process.enqueueSignal(RUN, () => process.stop(reason));
+      else this.exit(pid, reason, this.#hostPid());
+    });
+  }
+
+  /**
+   * What a supervisor does to a child: one that traps exits ends in order, others at once; killed after `timeout`.
+   * @param timeout - milliseconds, `Infinity`, or `'brutal_kill'`
+   */
+  shutdownProcess(process: Process, timeout: number | 'brutal_kill', reason: ExitReason = 'shutdown'): Promise<ExitReason> {
+    const { pid } = process;
+    const limit = timeout === 'brutal_kill' ? Number.POSITIVE_INFINITY : timeout;
+    return this.#end(pid, limit, () => {
+      if (timeout === 'brutal_kill') this.exit(pid, 'kill');
+      else if (process.trapExit && process.status !== 'starting') process.enqueueSignal(RUN, () => process.stop(reason));
+      else if (process.trapExit) this.exit(pid, 'kill');
+      else this.exit(pid, reason, this.#hostPid());
+    });
+  }
+
+  #end(pid: Pid, timeout: number, ask: () => void): Promise<ExitReason> {
+    return new Promise(resolve => {
+      const timer =
+        timeout === Number.POSITIVE_INFINITY ? undefined : this.clock.setTimeout(() => this.exit(pid, 'kill'), timeout);
+      this.watch(pid, reason => {
+        timer?.cancel();
+        resolve(reason);
+      });
+      ask();
+    });
+  }
+
+  /** Resolves with the reason when the actor has ended; at once, with `noproc`, when it is gone. */
+  whenEnded(target: Ref | Pid): Promise<ExitReason> {
+    const pid = target instanceof Pid ? target : target.pid;
+    return new Promise(resolve => this.watch(pid, resolve));
+  }
+
+  /** Ends every actor of this system, those started last first. */
+  async shutdown(): Promise<void> {
+    const all = [...this.#processes.values()].reverse();
+    for (const process of all) {
+      if (process.alive) await this.shutdownProcess(process, process.program.supervisor ? Infinity : SHUTDOWN_TIMEOUT);
+    }
+  }
+
+  /** The process has ended: takes it out of the tables. */
+  forget(process: Process): void {
+    this.#processes.delete(process.pid.id);
+    this.names.release(process);
+  }
+
+  /** Logs a crash, at most so many in so long. */
+  reportCrash(process: Process, error: Error): void {
+    this.telemetry.emit('actor.crash', { count: 1 }, { pid: process.pid.toString(), definition: process.program.name, error });
+    const now = this.clock.now();
+    if (now - this.#crashWindow > CRASH_LOG_WITHIN) {
+      if (this.#suppressed > 0) this.log.error({ count: this.#suppressed }, 'more actors crashed; reports were suppressed');
+      this.#crashWindow = now;
+      this.#crashes = 0;
+      this.#suppressed = 0;
+    }
+    this.#crashes++;
+    if (this.#crashes > CRASH_LOG_LIMIT) this.#suppressed++;
+    else this.log.error({ node: this.node, error }, `${process} crashed`);
+  }
+
+  // --- hand-off -------------------------------------------------------------------------------------------------
+
+  /**
+   * Ends a sealed process in favour of `to`: what waits in its mailbox and what still arrives is forwarded in order, its monitors
+   * hear `{ shutdown: 'handed-off' }`.
+   * @returns a function that stops the forwarding; later messages are answered with `moved`
+   */
+  handOver(process: Process, to: Pid): () => void {
+    const moved: Moved = { to, forward: true };
+    this.#moved.set(process.pid.id, moved);
+    process.drainTo((op, payload, answer) => this.#forward(to, op, payload, answer, undefined));
+    process.finish({ shutdown: 'handed-off' });
+    return () => {
+      moved.forward = false;
+    };
+  }
+}
+
+function startFailed(process: Process, error: unknown): FoundationError {
+  if (error instanceof FoundationError && error.code === 'start-failed') return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new FoundationError('start-failed', `${process.program.name} did not start: ${reason}`, { cause: error });
+}
+
+function addWatcher(process: Process, watcher: Watcher): void {
+  process.watchers ??= new Map();
+  process.watchers.set(watcherKey(watcher), watcher);
+}
+
+function watcherKey(watcher: { readonly monitor: MonitorRef; readonly pid: Pid | undefined }): string {
+  return watcher.pid === undefined ? `${watcher.monitor}` : `${watcher.monitor} ${watcher.pid.key}`;
+}
+
+function nodeKey(pid: Pid): string {
+  return `${pid.node}#${pid.incarnation}`;
+}
+
+function linkKey(local: Pid, remote: Pid): string {
+  return `${local.id} ${remote.key}`;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
+}
