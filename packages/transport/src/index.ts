@@ -1,3 +1,4 @@
+export { type Codec, type CodecExtension, type CodecInit, createCodec, type EncodedParts, formatPath } from './codec.js';
 export type {
   Connection,
   ConnectionEvents,
