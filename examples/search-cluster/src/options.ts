@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** What the command line asked for. */
+export interface Options {
+  /** The folder to search; `undefined`: the installed dependencies of this workspace. */
+  readonly folder: string | undefined;
+  /** Nodes, each an operating-system process, the one that you start included. */
+  readonly nodes: number;
+  readonly shards: number;
+  readonly interactive: boolean;
+  readonly help: boolean;
+}
+
+export const usage = `Usage: npm start -- [folder] [options]
+
+Searches every .md, .d.ts and .json file under a folder (default: the installed dependencies) with a cluster of
+operating-system processes, kills one, adds one and stops one, and checks after each step that the cluster
+answers exactly as a plain scan of the files does. Exit code 0 only if it did, every time.
+
+  --nodes N        processes in the cluster at the start, this one included (3 to 16; default 3)
+  --shards N       shards that the files are spread over (1 to 512; default 24)
+  --interactive    afterwards, keep the cluster and read queries and commands from the terminal
+  --help           this text
+`;
+
+/** A wrong command line; the message says which part and what is allowed. */
+export class UsageError extends Error {}
+
+/** @throws UsageError */
+export function parseOptions(args: readonly string[]): Options {
+  const { values, positionals } = parse(args);
+  if (positionals.length > 1) {
+    throw new UsageError(`Give at most one folder; got ${positionals.join(', ')}.`);
+  }
+  return {
+    folder: positionals[0] === undefined ? undefined : resolve(positionals[0]),
+    nodes: integer('--nodes', values.nodes, 3, 16),
+    shards: integer('--shards', values.shards, 1, 512),
+    interactive: values.interactive,
+    help: values.help,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        nodes: { type: 'string', default: '3' },
+        shards: { type: 'string', default: '24' },
+        interactive: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function integer(option: string, given: string, minimum: number, maximum: number): number {
+  const value = Number(given);
+  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+  throw new UsageError(`${option} is '${given}'; allowed: a whole number from ${minimum} to ${maximum}.`);
+}

@@ -1,0 +1,18 @@
+import { startNode } from 'foundation-ts';
+import { Shard } from './shard.js';
+
+/** The name of the distributed supervisor; every node that starts one of this name shares its children. */
+const supervisorName = 'shards';
+
+/**
+ * Starts a node of the search cluster in this process. Nodes of the same cluster id find each other by themselves.
+ * @param init.handleSignals - whether SIGTERM and SIGINT drain the node and end the process
+ */
+export async function startSearchNode(init: { name: string; clusterId: string; handleSignals: boolean }) {
+  const node = await startNode({ ...init, cluster: true, definitions: [Shard] });
+  const shards = await node.distributedSupervisor(supervisorName);
+  return { node, shards };
+}
+
+/** A started node and its view of the shards. */
+export type SearchNode = Awaited<ReturnType<typeof startSearchNode>>;
