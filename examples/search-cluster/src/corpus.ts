@@ -46,7 +46,11 @@ const endings = ['.md', '.d.ts', '.json'];
  */
 export async function listCorpus(folder: string, limits: CorpusLimits = defaultLimits): Promise<Corpus> {
   const paths: string[] = [];
-  await collect(folder, '', paths);
+  await collect(folder, '', paths).catch(error => {
+    throw new Error(`Can't list the files under ${folder} (${error.message}); name a folder that you may read.`, {
+      cause: error,
+    });
+  });
   paths.sort();
   const files: CorpusFile[] = [];
   let bytes = 0;

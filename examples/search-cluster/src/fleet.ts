@@ -3,6 +3,7 @@ export interface Sighting {
   readonly shard: number;
   readonly node: string;
   readonly buildId: string;
+  /** How often that build was handed over. */
   readonly resumed: number;
 }
 
@@ -11,7 +12,7 @@ export type Fleet = readonly Sighting[];
 
 /** What became of the shards from one moment to a later one; shard numbers. */
 export interface FleetChange {
-  /** On another node, with the index that they had. */
+  /** Handed over since, with the index that they had. */
   readonly moved: readonly number[];
   /** With an index that was made anew from the files. */
   readonly rebuilt: readonly number[];
@@ -19,9 +20,14 @@ export interface FleetChange {
 
 export function compareFleets(before: Fleet, after: Fleet): FleetChange {
   const earlier = new Map(before.map(sighting => [sighting.shard, sighting]));
-  const rebuilt = after.filter(now => earlier.get(now.shard)?.buildId !== now.buildId);
-  const moved = after.filter(now => !rebuilt.includes(now) && earlier.get(now.shard)?.node !== now.node);
-  return { moved: moved.map(now => now.shard), rebuilt: rebuilt.map(now => now.shard) };
+  const moved: number[] = [];
+  const rebuilt: number[] = [];
+  for (const now of after) {
+    const then = earlier.get(now.shard);
+    if (then?.buildId !== now.buildId) rebuilt.push(now.shard);
+    else if (then.node !== now.node || then.resumed !== now.resumed) moved.push(now.shard);
+  }
+  return { moved, rebuilt };
 }
 
 export function shardsOn(fleet: Fleet, node: string): number[] {

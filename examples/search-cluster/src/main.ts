@@ -72,7 +72,7 @@ async function demonstrate(run: Run, options: Options): Promise<number> {
   await run.index();
   await run.kill((await run.busiestWorker()) as string);
   await run.join();
-  await run.leave((await run.busiestWorker()) as string);
+  await run.leave(run.oldestWorker() as string);
   return await run.measure(measureFor, inFlight);
 }
 
@@ -105,8 +105,9 @@ function summarize(run: Run, corpus: Corpus, perSecond: number): void {
     ['files', 'bytes', 'queries a second', 'answers matched'],
     [[corpus.files.length, formatBytes(corpus.bytes), perSecond, `${matched} of ${asked}`]],
   );
-  for (const problem of run.problems) terminal.print(`WRONG: ${problem}`);
-  if (run.problems.length === 0) terminal.print('Every answer of the cluster was exactly that of the plain scan.');
+  const { length: wrong } = run.problems;
+  terminal.print(wrong === 0 ? 'Every answer was exactly that of the plain scan.' : `${wrong} things were wrong:`);
+  for (const problem of run.problems) terminal.print(`  ${problem}`);
 }
 
 /** A first signal ends the workers, then this process; a second one ends everything at once. */

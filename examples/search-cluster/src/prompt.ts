@@ -57,7 +57,7 @@ async function obey(line: string, { run, client, workers, terminal }: Parameters
     case ':leave':
       return await run.leave(await worker());
     case ':verify':
-      await run.verify();
+      await run.verify(':verify');
       return;
     default:
       process.stdout.write(`${help}\n`);

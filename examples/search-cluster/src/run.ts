@@ -43,6 +43,8 @@ const indexTimeout = 60_000;
 const rebalanceTimeout = 30_000;
 /** A rebalance is over when no shard has moved for this long. */
 const calmAfter = 1_500;
+/** Wrong answers that are told one by one, each step. */
+const mistakesShown = 5;
 /** With so many shards a node, a node that joins is all but certain to be the right place for some of them. */
 const shardsPerNodeToExpectMoves = 8;
 
@@ -159,14 +161,16 @@ export class Run {
   }
 
   /** Asks every question and compares each answer with that of the plain scan. */
-  async verify(): Promise<{ matched: number; asked: number }> {
+  async verify(step: string): Promise<{ matched: number; asked: number }> {
     const { terminal, questions } = this.#init;
     const mistakes = await Promise.all(questions.map((_, number) => this.#mistake(number)));
     const matched = mistakes.filter(mistake => mistake === undefined).length;
     terminal.print(`${matched} of ${questions.length} answers are exactly those of the plain scan`);
-    mistakes.forEach((mistake, number) => {
-      if (mistake !== undefined) this.#problem(`'${questions[number]?.text}': ${mistake}`);
-    });
+    const texts = mistakes.flatMap((mistake, number) =>
+      mistake === undefined ? [] : [`'${questions[number]?.text}': ${mistake}`],
+    );
+    for (const text of texts.slice(0, mistakesShown)) this.#problem(`${step}: ${text}`);
+    if (texts.length > mistakesShown) this.#problem(`${step}: ${texts.length - mistakesShown} more wrong answers`);
     return { matched, asked: questions.length };
   }
 
@@ -180,6 +184,11 @@ export class Run {
     const fleet = await this.#fleet();
     const names = this.#init.workers.names();
     return names.sort((a, b) => shardsOn(fleet, b).length - shardsOn(fleet, a).length)[0];
+  }
+
+  /** The worker that runs for the longest. */
+  oldestWorker(): string | undefined {
+    return this.#init.workers.names()[0];
   }
 
   async #report(step: {
@@ -197,7 +206,7 @@ export class Run {
       `settled after ${formatMilliseconds(step.duration)}: ${change.rebuilt.length} shards indexed from files, ` +
         `${change.moved.length} moved with their index; ${places}`,
     );
-    const { matched, asked } = await this.verify();
+    const { matched, asked } = await this.verify(step.step);
     this.reports.push({
       step: step.step,
       perNode,

@@ -20,7 +20,13 @@ export class Terminal {
   progress(what: string, total: number): Progress {
     if (!process.stdout.isTTY) return new ProgressLines(what, total, this.print);
     const bars = new MultiBar(
-      { format: `         ${what} {bar} {percentage}% ({value} of {total})`, gracefulExit: false },
+      {
+        format: `         ${what} {bar} {percentage}% ({value} of {total})`,
+        barsize: 30,
+        // Whatever ends this process, it must leave the terminal as it was.
+        linewrap: true,
+        gracefulExit: false,
+      },
       Presets.shades_classic,
     );
     this.#bars = bars;

@@ -49,6 +49,11 @@ test('refuses a folder without such files', async () => {
   await expect(listCorpus(folder)).rejects.toThrow(/Found no \.md, \.d\.ts, \.json file/);
 });
 
+test('refuses a folder that does not exist', async () => {
+  const folder = await makeTree({});
+  await expect(listCorpus(join(folder, 'none'))).rejects.toThrow(/Can't list the files under .*none \(ENOENT/);
+});
+
 test('gives each path one shard, and every shard some paths', () => {
   const counts = new Array<number>(24).fill(0);
   for (let number = 0; number < 2400; number++) {

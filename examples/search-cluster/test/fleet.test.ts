@@ -30,6 +30,11 @@ test('takes an index built anew on the same node for what it is', () => {
   expect(sameFleet(fleet, after)).toBe(false);
 });
 
+test('notices a shard that went away and came back', () => {
+  const after = fleet.map(sighting => (sighting.shard === 1 ? { ...sighting, resumed: 2 } : sighting));
+  expect(compareFleets(fleet, after)).toEqual({ moved: [1], rebuilt: [] });
+});
+
 test('calls a fleet the same only when nothing moved and nothing is missing', () => {
   expect(sameFleet(fleet, [...fleet].reverse())).toBe(true);
   expect(sameFleet(fleet, fleet.slice(1))).toBe(false);
