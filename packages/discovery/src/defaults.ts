@@ -39,3 +39,9 @@ export const GOSSIP_RETRY_MAX = 30_000;
 export const GOSSIP_DROP_REPORT_INTERVAL = 1_000;
 /** Shortest secret accepted, bytes (128 bits). */
 export const MIN_SECRET_BYTES = 16;
+/** More hostile datagrams than this in {@link GOSSIP_DROP_REPORT_INTERVAL} are a flood, in which honest ones get lost. */
+export const GOSSIP_FLOOD = 200;
+/** How long changes of the set are gathered before they are told, ms. */
+export const GOSSIP_SETTLE = 10;
+/** Receive buffer asked of the kernel (which may give less), bytes: the datagrams of a burst wait there. */
+export const GOSSIP_RECEIVE_BUFFER_BYTES = 1_048_576;

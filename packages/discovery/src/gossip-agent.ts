@@ -1,10 +1,13 @@
 import type { RemoteInfo } from 'node:dgram';
 import { type Address, FoundationError, type Timer } from '@foundation-ts/core';
+import { sameAddressSet } from './address-set.js';
 import {
   GOSSIP_DROP_REPORT_INTERVAL,
+  GOSSIP_FLOOD,
   GOSSIP_INTERFACE_INTERVAL,
   GOSSIP_RETRY_MAX,
   GOSSIP_RETRY_MIN,
+  GOSSIP_SETTLE,
 } from './defaults.js';
 import { DatagramCodec, type Refusal } from './gossip-datagram.js';
 import { isLoopback } from './gossip-interfaces.js';
@@ -51,6 +54,8 @@ export class GossipAgent {
   #retry: Timer | undefined;
   #interfaces: Timer | undefined;
   #report: Timer | undefined;
+  #settle: Timer | undefined;
+  #published: readonly Address[] = [];
   #closed = false;
 
   constructor(settings: GossipSettings, ctx: DiscoveryContext) {
@@ -68,8 +73,7 @@ export class GossipAgent {
 
   addWatch(watch: Latest<readonly Address[]>): void {
     this.#watches.add(watch);
-    const known = knownAddresses(this.#state);
-    if (known.length > 0) watch.push(known);
+    if (this.#published.length > 0) watch.push(this.#published);
   }
 
   removeWatch(watch: Latest<readonly Address[]>): void {
@@ -99,7 +103,7 @@ export class GossipAgent {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#report]) timer?.cancel();
+    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#report, this.#settle]) timer?.cancel();
     this.#reportDrops();
     this.#sockets?.close();
     this.#sockets = undefined;
@@ -182,10 +186,25 @@ export class GossipAgent {
     const moment = { now: clock.now(), wallTime: clock.wallTime(), random: random.next() };
     for (const effect of stepGossip(this.#state, input, moment)) {
       if (effect.type === 'send') this.#send(this.#codec.encode(effect.beat));
-      else if (effect.type === 'changed') for (const watch of this.#watches) watch.push(effect.addresses);
+      else if (effect.type === 'changed') this.#publishSoon();
       else this.#drop(effect.reason, from);
     }
     this.#schedule();
+  }
+
+  /** Not at once: a thousand newcomers would cost a thousand sorted sets of up to a thousand. */
+  #publishSoon(): void {
+    this.#settle ??= this.#ctx.clock.setTimeout(
+      () => {
+        this.#settle = undefined;
+        const known = knownAddresses(this.#state);
+        if (sameAddressSet(known, this.#published)) return;
+        this.#published = known;
+        for (const watch of this.#watches) watch.push(known);
+      },
+      GOSSIP_SETTLE,
+      { unref: true },
+    );
   }
 
   #send(datagram: Uint8Array): void {
@@ -227,10 +246,13 @@ export class GossipAgent {
 
   #reportDrops(): void {
     this.#report = undefined;
+    let hostile = 0;
     for (const [reason, count] of this.#drops) {
       this.#ctx.telemetry.emit('discovery.gossip.dropped', { count }, { reason });
+      if (!usual.has(reason)) hostile += count;
     }
     this.#drops.clear();
+    if (hostile > GOSSIP_FLOOD) this.#step({ type: 'flooded' });
   }
 }
 

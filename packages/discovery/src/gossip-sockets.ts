@@ -1,4 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { GOSSIP_RECEIVE_BUFFER_BYTES } from './defaults.js';
 import { type GossipInterface, gossipInterfaces } from './gossip-interfaces.js';
 
 export interface GossipSocketsInit {
@@ -39,7 +40,7 @@ export class GossipSockets {
 
   /** Rejects when the port can't be bound; the sockets are closed then. */
   async open(): Promise<void> {
-    const receiver = createSocket({ type: 'udp4', reuseAddr: true });
+    const receiver = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: GOSSIP_RECEIVE_BUFFER_BYTES });
     this.#receiver = receiver;
     await bind(receiver, { port: this.#init.port });
     receiver.on('error', error => {

@@ -45,7 +45,9 @@ export type GossipInput =
   /** {@link wakeAt} has come. */
   | { readonly type: 'tick' }
   /** The node was deaf for a while: nobody's silence in that time counts. */
-  | { readonly type: 'reconnected' };
+  | { readonly type: 'reconnected' }
+  /** So much rubbish arrives that honest datagrams get lost in it: again, nobody's silence counts. */
+  | { readonly type: 'flooded' };
 
 /** What the step sees of the world. */
 export interface GossipMoment {
@@ -66,8 +68,8 @@ export type GossipDrop = 'replayed' | 'stale' | 'table-full';
 
 export type GossipEffect =
   | { readonly type: 'send'; readonly beat: Beat }
-  /** The whole set of those who may exist. */
-  | { readonly type: 'changed'; readonly addresses: readonly Address[] }
+  /** {@link knownAddresses} is another set now. */
+  | { readonly type: 'changed' }
   | { readonly type: 'dropped'; readonly reason: GossipDrop };
 
 const shortestLifetime = 100;
@@ -111,7 +113,7 @@ export function stepGossip(state: GossipState, input: GossipInput, moment: Gossi
       state.self = input.self;
       state.entries.delete(keyOf(input.self));
       state.startedAt = moment.now;
-      return [speak(state, input.self, 'beat', moment), changed(state)];
+      return [speak(state, input.self, 'beat', moment), changed];
     case 'withdraw':
       return withdraw(state, moment);
     case 'heard':
@@ -122,6 +124,9 @@ export function stepGossip(state: GossipState, input: GossipInput, moment: Gossi
       forgiveSilence(state, moment.now);
       state.startedAt = moment.now;
       return state.self === undefined ? [] : [speak(state, state.self, 'beat', moment)];
+    case 'flooded':
+      forgiveSilence(state, moment.now);
+      return [];
   }
 }
 
@@ -133,7 +138,7 @@ function withdraw(state: GossipState, moment: GossipMoment): readonly GossipEffe
   state.nextBeatAt = Number.POSITIVE_INFINITY;
   // our own last datagrams come back to us by multicast
   remember(state, keyOf(self), state.sequence);
-  return [goodbye, changed(state)];
+  return [goodbye, changed];
 }
 
 function tick(state: GossipState, moment: GossipMoment): readonly GossipEffect[] {
@@ -142,7 +147,7 @@ function tick(state: GossipState, moment: GossipMoment): readonly GossipEffect[]
   if (moment.now - wakeAt(state) > state.rules.interval) forgiveSilence(state, moment.now);
   if (state.self !== undefined && moment.now >= state.nextBeatAt)
     effects.push(speak(state, state.self, 'beat', moment));
-  if (moment.now >= state.nextExpiryAt && expire(state, moment.now)) effects.push(changed(state));
+  if (moment.now >= state.nextExpiryAt && expire(state, moment.now)) effects.push(changed);
   return effects;
 }
 
@@ -158,7 +163,7 @@ function hear(state: GossipState, beat: Beat, moment: GossipMoment): readonly Go
   }
   if (beat.kind === 'goodbye') {
     remember(state, key, beat.sequence);
-    return state.entries.delete(key) ? [changed(state)] : [];
+    return state.entries.delete(key) ? [changed] : [];
   }
   if (entry !== undefined) return refresh(state, entry, beat, moment.now);
   if (state.entries.size >= state.rules.maxEntries) return [{ type: 'dropped', reason: 'table-full' }];
@@ -166,7 +171,7 @@ function hear(state: GossipState, beat: Beat, moment: GossipMoment): readonly Go
   state.entries.set(key, { address: beat.node.address, sequence: 0, lifetime: 0, expiresAt: 0 });
   refresh(state, state.entries.get(key) as Entry, beat, moment.now);
   answerSoon(state, moment);
-  return [changed(state)];
+  return [changed];
 }
 
 function refresh(state: GossipState, entry: Entry, beat: Beat, now: number): readonly GossipEffect[] {
@@ -178,7 +183,7 @@ function refresh(state: GossipState, entry: Entry, beat: Beat, now: number): rea
   entry.lifetime = Math.min(Math.max(beat.interval * (GOSSIP_MISSED_BEATS + 1), shortestLifetime), longestLifetime);
   entry.expiresAt = now + entry.lifetime;
   state.nextExpiryAt = Math.min(state.nextExpiryAt, entry.expiresAt);
-  return moved ? [changed(state)] : [];
+  return moved ? [changed] : [];
 }
 
 function expire(state: GossipState, now: number): boolean {
@@ -236,4 +241,4 @@ function answerSoon(state: GossipState, moment: GossipMoment): void {
 
 const keyOf = (node: Advertised): string => `${node.incarnation}#${node.name}`;
 
-const changed = (state: GossipState): GossipEffect => ({ type: 'changed', addresses: knownAddresses(state) });
+const changed: GossipEffect = { type: 'changed' };

@@ -217,7 +217,12 @@ class FolderEntry implements AsyncDisposable {
     if (this.#ended) return;
     this.#ended = true;
     this.#timer?.cancel();
-    this.#folder.remove(this.#self);
+    try {
+      this.#folder.remove(this.#self);
+    } catch (error) {
+      // the file outlives us by this process at most: readers remove it then
+      this.#ctx.log.warn({ file: this.#folder.fileOf(this.#self), error }, 'same-host discovery: file not removed');
+    }
   }
 
   #schedule(): void {
