@@ -64,6 +64,8 @@ export interface MergeResult {
   readonly selfDowned: GossipRecord | undefined;
   /** Whether stale facts about this node were refuted by raising our version: gossip our record. */
   readonly refuted: boolean;
+  /** Names of which the sender knows less than we do (a leaver that it takes for alive): answer it with `pick(stale)`. */
+  readonly stale: readonly string[];
   /** Implausible records that were skipped, and why (16 at most; the rest is only counted). */
   readonly refused: readonly { readonly name: string; readonly why: RefusalReason }[];
   readonly refusedCount: number;
@@ -91,7 +93,8 @@ interface Entry {
  * gossip doesn't resurrect a leaver.
  *
  * Anti-entropy: send {@link digest}; when it differs from the receiver's, the receiver answers with its
- * {@link summary}, and {@link diff} says what to send and what to ask for. A first contact gets the {@link snapshot}.
+ * {@link summary}, and {@link diff} says what to send and what to ask for; what a merge finds stale is answered at
+ * once. A first contact gets the {@link snapshot}, dead incarnations included.
  */
 export class MembershipTable {
   readonly #entries = new Map<string, Entry>();
@@ -201,6 +204,7 @@ export class MembershipTable {
     let refusedCount = 0;
     let selfDowned: GossipRecord | undefined;
     let refuted = false;
+    const stale = new Set<string>();
     for (const record of records) {
       const why = this.#implausible(record, from, context.wallTime);
       if (why !== undefined) {
@@ -211,10 +215,13 @@ export class MembershipTable {
       if (record.name === this.#self.name) {
         const verdict = this.#mergeSelf(record, context.now);
         if (verdict === 'refuted') refuted = true;
+        if (verdict === 'refuted' || verdict === 'stale') stale.add(record.name);
         if (verdict === 'downed' && record.incarnation >= (selfDowned?.incarnation ?? 0)) selfDowned = record;
         continue;
       }
-      if (!this.#isNews(record, context.now)) continue;
+      const news = this.#news(record, context.now);
+      if (news < 0) stale.add(record.name);
+      if (news <= 0) continue;
       const claimants = this.#doubts(record, from, context);
       if (claimants !== undefined) {
         doubted.push({ record, claimants });
@@ -223,7 +230,7 @@ export class MembershipTable {
       const change = this.#apply(record, context.now, record.age ?? 0);
       if (change !== undefined) changes.push(change);
     }
-    return { changes, doubted, selfDowned, refuted, refused, refusedCount };
+    return { changes, doubted, selfDowned, refuted, stale: [...stale], refused, refusedCount };
   }
 
   /**
@@ -312,27 +319,27 @@ export class MembershipTable {
     return undefined;
   }
 
-  #mergeSelf(record: GossipRecord, now: number): 'refuted' | 'downed' | undefined {
+  #mergeSelf(record: GossipRecord, now: number): 'refuted' | 'downed' | 'stale' | undefined {
     const self = this.#self;
     if (record.incarnation > self.incarnation) return 'downed';
-    if (record.incarnation < self.incarnation) return undefined;
+    if (record.incarnation < self.incarnation) return 'stale';
     const rank = statusRank(record.status);
     if (rank > statusRank(self.status) && rank >= statusRank('leaving')) return 'downed';
-    if (record.version < self.version || isDead(self.status)) return undefined;
-    if (canonicalText(record) === this.#entries.get(self.name)?.text) return undefined;
+    if (isDead(self.status) || canonicalText(record) === this.#entries.get(self.name)?.text) return undefined;
+    if (record.version < self.version) return 'stale';
     this.#setSelf({ ...self, version: record.version + 1 }, now);
     return 'refuted';
   }
 
-  #isNews(record: GossipRecord, now: number): boolean {
+  /** Positive when the record says more than we know, negative when it says less. */
+  #news(record: GossipRecord, now: number): number {
     if (this.#tombstones.covers(record.name, record.incarnation)) {
-      if (record.status === 'removed') {
-        this.#tombstones.backdate(record.name, record.incarnation, now - (record.age ?? 0));
-      }
-      return false;
+      if (record.status !== 'removed') return -1;
+      this.#tombstones.backdate(record.name, record.incarnation, now - (record.age ?? 0));
+      return 0;
     }
     const entry = this.#entries.get(record.name);
-    return entry === undefined || compare(record, entry) > 0;
+    return entry === undefined ? 1 : compare(record, entry);
   }
 
   /** The claimants when the record would end the life of a member that we have no reason to believe dead. */
