@@ -1,0 +1,32 @@
+/** The two lanes of the head-of-line benches. */
+export type Lane = 'control' | 'data';
+
+export type Send = (lane: Lane, bytes: Uint8Array) => void;
+
+/** Called for each whole message, with the way back to its sender. */
+export type Receive = (lane: Lane, bytes: Uint8Array, reply: Send) => void;
+
+export interface Dialled {
+  readonly send: Send;
+  close(): Promise<void> | void;
+}
+
+/** How bytes travel between two operating-system processes on one machine. */
+export interface Wire {
+  /** Listens on a free loopback port, and returns it. */
+  listen(receive: Receive): Promise<number>;
+  dial(port: number, receive: Receive): Promise<Dialled>;
+}
+
+/** By name; each imports what it needs when it is asked for. */
+export const wires: Readonly<Record<string, () => Promise<Wire>>> = {
+  shared: async () => (await import('./raw.js')).shared,
+  own: async () => (await import('./raw.js')).own,
+  'socket.io': async () => (await import('./socket-io.js')).socketIo,
+};
+
+export async function openWire(name: string): Promise<Wire> {
+  const open = wires[name];
+  if (open === undefined) throw new Error(`No wire '${name}'; there are: ${Object.keys(wires).join(', ')}.`);
+  return await open();
+}
