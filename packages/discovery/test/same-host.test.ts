@@ -175,6 +175,18 @@ describe('sameHost', () => {
     expect(await readdir(folder)).toHaveLength(Object.keys(hostile).length + 2);
   });
 
+  test("ignores, and leaves alone, another cluster's file in its folder", async () => {
+    await advertise(advertisedNode('a', 1));
+    const folder = await clusterFolder();
+    const entry = JSON.parse(await readFile(join(folder, (await readdir(folder))[0] as string), 'utf8'));
+    const stranger = advertisedNode('b', 2, { clusterId: 'elsewhere' });
+    await writeFile(join(folder, 'stranger.json'), JSON.stringify({ ...entry, ...stranger }));
+    const watching = new Watching(sameHost({ directory }), context());
+    await until(() => watching.values.length > 0, 'the first value');
+    expect(watching.values).toEqual([['tcp://127.0.0.1:1']]);
+    expect(await readdir(folder)).toContain('stranger.json');
+  });
+
   test('makes its folders closed to others', async () => {
     await advertise(advertisedNode('a', 1));
     const folder = await clusterFolder();
