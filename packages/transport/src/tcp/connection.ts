@@ -1,0 +1,161 @@
+import type { Socket } from 'node:net';
+import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import type { Connection, ConnectionEvents } from '../transport.js';
+import { FrameReader } from './frame-reader.js';
+import { FrameWriter, type Slab } from './frame-writer.js';
+
+/** Bytes collected in one turn from which `send` says to wait. */
+const HIGH_WATER = 1024 * 1024;
+
+/** A connection over one socket. Everything sent in a turn of the event loop goes out as one write. */
+export class TcpConnection implements Connection {
+  readonly remote: Address;
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #linger: number;
+  readonly #reader: FrameReader;
+  readonly #writer: FrameWriter;
+  #events: ConnectionEvents | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #reason: Error | undefined;
+  #flushing = false;
+  #full = false;
+  #owesDrain = false;
+  #paused = false;
+  #lingerTimer: Timer | undefined;
+  readonly #closed: Promise<void>;
+  #resolveClosed: () => void = () => {};
+
+  constructor(socket: Socket, remote: Address, clock: Clock, slab: Slab, maxFrameBytes: number, linger: number) {
+    this.remote = remote;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#linger = linger;
+    this.#writer = new FrameWriter(slab);
+    this.#reader = new FrameReader(
+      maxFrameBytes,
+      frame => {
+        if (this.#state === 'open') this.#events?.frame(frame);
+      },
+      error => {
+        void this.close(error);
+      },
+    );
+    this.#closed = new Promise(resolve => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  /** Begins to report events; called once, in the turn in which the socket connected. */
+  start(events: ConnectionEvents): void {
+    this.#events = events;
+    const socket = this.#socket;
+    socket.on('data', chunk => this.#onData(chunk as Buffer));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', error => this.#onError(error));
+    socket.on('close', () => this.#onClose());
+  }
+
+  send(frame: Uint8Array): boolean {
+    if (this.#state !== 'open') return false;
+    this.#writer.add(frame);
+    if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(this.#flush);
+    }
+    if (!this.#full && this.#writer.bytes < HIGH_WATER) return true;
+    this.#owesDrain = true;
+    return false;
+  }
+
+  pause(): void {
+    if (this.#paused || this.#state !== 'open') return;
+    this.#paused = true;
+    this.#reader.pause();
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    // Not synchronously: the caller is not in the middle of an event.
+    queueMicrotask(() => {
+      if (this.#paused || this.#state !== 'open') return;
+      this.#reader.resume();
+      if (!this.#paused) this.#socket.resume();
+    });
+  }
+
+  close(reason?: Error): Promise<void> {
+    if (this.#state === 'closed') return this.#closed;
+    if (reason !== undefined) {
+      this.#reason ??= reason;
+      this.#state = 'closing';
+      this.#socket.resetAndDestroy();
+    } else if (this.#state === 'open') {
+      this.#flush();
+      this.#state = 'closing';
+      this.#socket.end();
+      // What still arrives is read and dropped: unread bytes would make the system reset the connection, and what we sent with it.
+      this.#socket.resume();
+      this.#lingerTimer = this.#clock.setTimeout(() => this.#socket.destroy(), this.#linger, { unref: true });
+    }
+    return this.#closed;
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (this.#state !== 'open') return;
+    const chunks = this.#writer.take();
+    const socket = this.#socket;
+    let accepted = true;
+    if (chunks.length === 1) {
+      accepted = socket.write(chunks[0] as Uint8Array);
+    } else if (chunks.length > 1) {
+      socket.cork();
+      for (const chunk of chunks) accepted = socket.write(chunk);
+      socket.uncork();
+      accepted = socket.writableLength < socket.writableHighWaterMark;
+    }
+    this.#full = !accepted || socket.writableNeedDrain;
+    if (!this.#full && this.#owesDrain) this.#onDrain();
+  };
+
+  #onData(chunk: Buffer): void {
+    if (this.#state === 'open') this.#reader.push(chunk);
+  }
+
+  #onDrain(): void {
+    this.#full = false;
+    if (!this.#owesDrain || this.#state !== 'open') return;
+    this.#owesDrain = false;
+    this.#events?.drain();
+  }
+
+  #onEnd(): void {
+    if (this.#state === 'open' && this.#reader.midFrame) {
+      this.#reason ??= new FoundationError(
+        'noconnection',
+        `${formatAddress(this.remote)} closed the connection in the middle of a frame.`,
+      );
+    }
+  }
+
+  #onError(error: Error): void {
+    if (this.#state === 'closing') return;
+    this.#reason ??= new FoundationError(
+      'noconnection',
+      `The connection to ${formatAddress(this.remote)} was lost: ${error.message}.`,
+      { cause: error },
+    );
+  }
+
+  #onClose(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#lingerTimer?.cancel();
+    this.#events?.close(this.#reason);
+    this.#resolveClosed();
+  }
+}

@@ -1,0 +1,146 @@
+import { FoundationError } from '@foundation-ts/core';
+
+/** Bytes of the length in front of each frame. */
+export const PREFIX_BYTES = 4;
+/** A frame that spans chunks gets at most this much memory before its bytes have come, bytes. */
+const FIRST_ALLOCATION = 128 * 1024;
+
+/**
+ * Cuts a stream of chunks into frames with a 32-bit length in front. A frame that lies within one chunk is a view of
+ * it; one that spans several is copied once. Memory for a frame grows with the bytes that have come, not with the length claimed.
+ */
+export class FrameReader {
+  readonly #maxFrameBytes: number;
+  readonly #frame: (bytes: Uint8Array) => void;
+  readonly #invalid: (error: FoundationError) => void;
+  readonly #header = Buffer.alloc(PREFIX_BYTES);
+  #headerFilled = 0;
+  #length = -1;
+  #partial: Buffer | undefined;
+  #filled = 0;
+  #rest: Buffer[] = [];
+  #paused = false;
+  #reading = false;
+  #broken = false;
+
+  /**
+   * @param frame - takes each frame
+   * @param invalid - takes the error, once, for a length of 0 (`protocol`) or over the limit (`too-large`); nothing is read after it
+   */
+  constructor(maxFrameBytes: number, frame: (bytes: Uint8Array) => void, invalid: (error: FoundationError) => void) {
+    this.#maxFrameBytes = maxFrameBytes;
+    this.#frame = frame;
+    this.#invalid = invalid;
+  }
+
+  /** Whether the stream stands within a frame. */
+  get midFrame(): boolean {
+    return this.#headerFilled > 0 || this.#length >= 0;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#drain();
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#broken) return;
+    if (this.#paused || this.#reading || this.#rest.length > 0) {
+      this.#rest.push(chunk);
+      if (!this.#paused) this.#drain();
+    } else {
+      this.#read(chunk);
+    }
+  }
+
+  #drain(): void {
+    while (!this.#paused && !this.#reading && this.#rest.length > 0) this.#read(this.#rest.shift() as Buffer);
+  }
+
+  #read(chunk: Buffer): void {
+    this.#reading = true;
+    try {
+      let position = 0;
+      while (position < chunk.length && !this.#broken) {
+        if (this.#paused) {
+          this.#rest.unshift(chunk.subarray(position));
+          return;
+        }
+        position = this.#length < 0 ? this.#readHeader(chunk, position) : this.#readBody(chunk, position);
+      }
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #readHeader(chunk: Buffer, position: number): number {
+    if (this.#headerFilled === 0 && chunk.length - position >= PREFIX_BYTES) {
+      this.#begin(chunk.readUInt32BE(position));
+      return position + PREFIX_BYTES;
+    }
+    this.#header[this.#headerFilled++] = chunk[position] as number;
+    if (this.#headerFilled === PREFIX_BYTES) {
+      this.#headerFilled = 0;
+      this.#begin(this.#header.readUInt32BE(0));
+    }
+    return position + 1;
+  }
+
+  #begin(length: number): void {
+    if (length === 0) {
+      this.#fail(new FoundationError('protocol', 'The peer sent a frame of length 0.'));
+    } else if (length > this.#maxFrameBytes) {
+      this.#fail(
+        new FoundationError(
+          'too-large',
+          `The peer announced a frame of ${length} bytes; at most ${this.#maxFrameBytes} are accepted.`,
+          { details: { bytes: length, limit: this.#maxFrameBytes } },
+        ),
+      );
+    }
+    this.#length = length;
+  }
+
+  #fail(error: FoundationError): void {
+    this.#broken = true;
+    this.#rest = [];
+    this.#invalid(error);
+  }
+
+  #readBody(chunk: Buffer, position: number): number {
+    const length = this.#length;
+    const available = chunk.length - position;
+    if (this.#partial === undefined) {
+      if (available >= length) {
+        this.#length = -1;
+        this.#frame(chunk.subarray(position, position + length));
+        return position + length;
+      }
+      this.#partial = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
+      this.#filled = 0;
+    }
+    const taken = Math.min(length - this.#filled, available);
+    this.#reserve(this.#filled + taken);
+    chunk.copy(this.#partial, this.#filled, position, position + taken);
+    this.#filled += taken;
+    if (this.#filled === length) {
+      const frame = this.#partial;
+      this.#partial = undefined;
+      this.#length = -1;
+      this.#frame(frame.length === length ? frame : frame.subarray(0, length));
+    }
+    return position + taken;
+  }
+
+  #reserve(bytes: number): void {
+    const partial = this.#partial as Buffer;
+    if (bytes <= partial.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(bytes, partial.length * 2)));
+    partial.copy(larger, 0, 0, this.#filled);
+    this.#partial = larger;
+  }
+}

@@ -1,0 +1,1 @@
+export { type TcpInit, tcp } from './transport.js';
