@@ -8,6 +8,7 @@ interface Report {
   readonly success: boolean;
   readonly numPassedTests: number;
   readonly numFailedTests: number;
+  readonly numPendingTests: number;
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
@@ -21,6 +22,7 @@ if (existsSync(path)) {
     file => file.status === 'failed' && file.assertionResults.length === 0,
   ).length;
   passed = report.numPassedTests;
+  if (report.numPendingTests > 0) console.log(`${report.numPendingTests} skipped`);
   failed += Math.max(report.numFailedTests + broken, report.success && !failedSteps.includes('test') ? 0 : 1);
 } else if (failedSteps.includes('test')) {
   failed += 1;
