@@ -37,6 +37,11 @@
  * | `RECONNECT_MAX_MS` | 10,000 | last ceiling of the redial delay |
  * | `RECONNECT_STABLE_MS` | 1,000 | a connection lost sooner doesn't reset the backoff |
  * | `RECONNECT_MAX_ADDRESSES` | 20,000 | addresses whose failures are remembered |
+ * | `SPAWN_TIMEOUT_MS` | 10,000 | how long a spawn on another node may take |
+ * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
+ * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
+ * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
+ * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again |
  */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 export const HEARTBEAT_TARGETS = 5;
@@ -77,3 +82,9 @@ export const RECONNECT_BASE_MS = 100;
 export const RECONNECT_MAX_MS = 10_000;
 export const RECONNECT_STABLE_MS = 1_000;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
+
+export const SPAWN_TIMEOUT_MS = 10_000;
+export const ANTI_ENTROPY_MS = 5_000;
+export const DIAL_TIMEOUT_MS = 5_000;
+export const DRAIN_TIMEOUT_MS = 10_000;
+export const DISCOVERY_RESTART_MS = 1_000;

@@ -1,1 +1,15 @@
-export {};
+export { Definitions, unknownDefinition } from './definitions.js';
+export {
+  available,
+  type Decision,
+  type DowningStrategy,
+  downAll,
+  keepMajority,
+  keepOldest,
+  staticQuorum,
+} from './downing.js';
+export { isDead, type Member, type MemberStatus } from './member.js';
+export type { MembershipEvent, MemberView } from './membership-event.js';
+export { ClusterNode } from './node.js';
+export type { ClusterNodeInit } from './node-init.js';
+export type { ReachabilityView } from './reachability.js';

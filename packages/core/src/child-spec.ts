@@ -14,6 +14,8 @@ export interface ChildSpec<D extends AnyDefinition = AnyDefinition> {
   readonly start: Start<D>;
   readonly restart: Restart;
   readonly shutdown: Shutdown;
+  /** The local name that it is registered under at each start. */
+  readonly name?: string | undefined;
 }
 
 /** What {@link child} takes. */
@@ -24,6 +26,8 @@ export interface ChildOptions {
   readonly restart?: Restart;
   /** Default 5,000 for workers, `Infinity` for supervisors. */
   readonly shutdown?: Shutdown;
+  /** Registers the child under this local name at each start; default: none. */
+  readonly name?: string;
 }
 
 /**
@@ -31,7 +35,7 @@ export interface ChildOptions {
  * @throws FoundationError `invalid-option`
  */
 export function child<D extends AnyDefinition>(start: Start<D>, options: ChildOptions = {}): ChildSpec<D> {
-  checkKeys('child()', options, ['id', 'restart', 'shutdown']);
+  checkKeys('child()', options, ['id', 'restart', 'shutdown', 'name']);
   const { restart = 'permanent' } = options;
   const shutdown =
     options.shutdown ?? (start.definition.program.supervisor ? Number.POSITIVE_INFINITY : SHUTDOWN_TIMEOUT);
@@ -43,7 +47,7 @@ export function child<D extends AnyDefinition>(start: Start<D>, options: ChildOp
   if (shutdown !== 'brutal_kill' && !(typeof shutdown === 'number' && shutdown >= 0)) {
     throw invalidOption('shutdown', shutdown, "milliseconds, Infinity, 'brutal_kill'");
   }
-  return { id, start, restart, shutdown };
+  return options.name === undefined ? { id, start, restart, shutdown } : { id, start, restart, shutdown, name: options.name };
 }
 
 /** A child given as a specification, or as bare start data with the defaults. */

@@ -58,6 +58,11 @@ export interface Context<S = unknown> {
   reply<R>(to: ReplyTo<R>, value: R): void;
   /** Replaces the state. */
   setState(state: S): void;
+  /**
+   * Casts `op` to this actor with each message of a topic, until it ends or the result is called.
+   * @throws FoundationError `invalid-operation` on a node without pub/sub
+   */
+  subscribe(topic: { readonly name: string }, op: string): () => void;
   call<D extends AnyDefinition, O extends keyof CallsOf<D> & string>(
     ref: Ref<D>,
     op: O,
@@ -192,6 +197,14 @@ export class ActorContext implements Context<unknown> {
 
   setState(state: unknown): void {
     this.#process.state = state;
+  }
+
+  subscribe(topic: { readonly name: string }, op: string): () => void {
+    const { topics } = this.#process.system;
+    if (topics === undefined) {
+      throw new FoundationError('invalid-operation', `ctx.subscribe('${topic.name}'): this node has no pub/sub.`);
+    }
+    return topics.subscribeActor(topic.name, this.#process.pid, op);
   }
 
   call<D extends AnyDefinition, O extends keyof CallsOf<D> & string>(

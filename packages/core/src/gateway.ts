@@ -47,4 +47,10 @@ export interface RemoteGateway {
   down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason): void;
 }
 
+/** What `ctx.subscribe` needs of a pub/sub service. */
+export interface TopicSource {
+  /** Casts `op` with each message of the topic to that local actor until it ends or the result is called. */
+  subscribeActor(topic: string, subscriber: Pid, op: string): () => void;
+}
+
 export type { Answer };

@@ -33,7 +33,7 @@ export interface ChildCounts {
 
 /** Starts the child, linked with its supervisor, and waits for its `init`. */
 export async function startChild(supervisor: Process, entry: SupervisedChild): Promise<void> {
-  const process = supervisor.system.launch(entry.spec.start, { linkWith: supervisor });
+  const process = supervisor.system.launch(entry.spec.start, { linkWith: supervisor, name: entry.spec.name });
   entry.process = process;
   if (process.status === 'starting') {
     try {

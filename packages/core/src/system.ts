@@ -5,7 +5,7 @@ import { Deadlines } from './deadlines.js';
 import { CRASH_LOG_LIMIT, CRASH_LOG_WITHIN, SHUTDOWN_TIMEOUT } from './defaults.js';
 import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason } from './exit-reason.js';
-import { RemoteName, type RemoteGateway, type SpawnOptions } from './gateway.js';
+import { RemoteName, type RemoteGateway, type SpawnOptions, type TopicSource } from './gateway.js';
 import { LocalNames } from './local-names.js';
 import { type Log, stderrLog } from './log.js';
 import { type Answer, type CallHost, PendingCall } from './pending-call.js';
@@ -15,7 +15,7 @@ import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
 import { Scheduler } from './scheduler.js';
 import type { SupervisorDefinition } from './supervisor.js';
-import { type SupervisorHandle, superviseIn } from './supervisor-handle.js';
+import { handleOf, type SupervisorHandle, superviseIn } from './supervisor-handle.js';
 import { Telemetry } from './telemetry.js';
 import type { AnyDefinition, CallOptions, MonitorRef, Ref, SendOptions, Start } from './types.js';
 
@@ -66,6 +66,8 @@ export class ActorSystem implements CallHost {
   handle: NodeHandle = {};
   /** The cluster, when there is one. */
   gateway: RemoteGateway | undefined = undefined;
+  /** Pub/sub, when there is one. */
+  topics: TopicSource | undefined = undefined;
   /** The process whose handler is on the stack. */
   current: Process | undefined = undefined;
   readonly #processes = new Map<number, Process>();
@@ -236,6 +238,13 @@ export class ActorSystem implements CallHost {
   /** Starts a supervision tree and gives a handle on its root. @throws (rejects) as {@link spawn} */
   supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
     return superviseIn(this, start, options);
+  }
+
+  /** A handle on a supervisor that runs here. @throws FoundationError `noproc` */
+  supervisorHandle(pid: Pid): SupervisorHandle {
+    const process = this.process(pid);
+    if (process === undefined) throw new FoundationError('noproc', `No live supervisor is ${pid}.`);
+    return handleOf(this, process);
   }
 
   // --- refs -----------------------------------------------------------------------------------------------------

@@ -1,1 +1,2 @@
-export {};
+export { PubSub, type Subscription } from './pubsub.js';
+export { channelOf, type Topic, topic } from './topic.js';

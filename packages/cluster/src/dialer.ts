@@ -1,0 +1,164 @@
+import {
+  type ActorSystem,
+  type Address,
+  FoundationError,
+  formatAddress,
+  isFoundationError,
+  type Timer,
+} from '@foundation-ts/core';
+import type { Peer } from '@foundation-ts/transport';
+import { DIAL_TIMEOUT_MS } from './defaults.js';
+import { Reconnects } from './reconnect.js';
+
+/** What the dialer needs of its node. */
+export interface DialerHost {
+  dial(address: Address, options: { readonly timeout: number }): Promise<Peer>;
+  /** Members that are worth a connection, with where they can be dialled. */
+  wanted(): readonly { readonly name: string; readonly address: Address }[];
+  connected(name: string): boolean;
+  /** The address of a member refused: nothing listens there. */
+  refused(name: string): void;
+  /** A peer holds this incarnation of the node for gone. */
+  goneFor(error: FoundationError): void;
+}
+
+/**
+ * Keeps the node connected with whom discovery names and with the members it knows: dials, redials with jittered backoff, never
+ * disconnects anyone.
+ */
+export class Dialer {
+  readonly #system: ActorSystem;
+  readonly #host: DialerHost;
+  readonly #reconnects = new Reconnects();
+  readonly #sources = new Map<string, readonly Address[]>();
+  readonly #dialling = new Set<string>();
+  /** Who answered at an address. */
+  readonly #aliases = new Map<string, string>();
+  readonly #complained = new Map<string, string>();
+  #own = new Set<string>();
+  #timer: Timer | undefined = undefined;
+  #stopped = false;
+
+  constructor(system: ActorSystem, host: DialerHost) {
+    this.#system = system;
+    this.#host = host;
+  }
+
+  /** Where the node itself listens: never dialled. */
+  setOwn(addresses: readonly Address[]): void {
+    this.#own = new Set(addresses.map(formatAddress));
+  }
+
+  /** Everything that a discovery strategy knows now. */
+  setSource(source: string, addresses: readonly Address[]): void {
+    this.#sources.set(source, addresses);
+    this.sweep();
+  }
+
+  /** A connection stands. */
+  connected(peer: Peer): void {
+    const { address, name } = peer.identity;
+    if (address === undefined) return;
+    const text = formatAddress(address);
+    this.#aliases.set(text, name);
+    this.#reconnects.succeeded(text, this.#system.clock.now());
+    this.#complained.delete(text);
+  }
+
+  /** A connection is lost: its address may be redialled at once, the first time. */
+  lost(peer: Peer): void {
+    if (peer.identity.address !== undefined) {
+      this.#reconnects.failed(formatAddress(peer.identity.address), this.#system.clock.now(), this.#system.random);
+    }
+  }
+
+  /** Dials whatever should be connected, is not, and may be dialled now. */
+  sweep(): void {
+    if (this.#stopped) return;
+    const now = this.#system.clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [text, address] of this.#targets()) {
+      if (this.#dialling.has(text)) continue;
+      if (this.#reconnects.mayDial(text, now)) void this.#dial(text, address);
+      else next = Math.min(next, this.#reconnects.nextAt(text) ?? now);
+    }
+    this.#timer?.cancel();
+    this.#timer =
+      next === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#system.clock.setTimeout(() => this.sweep(), Math.max(1, next - now), { unref: true });
+  }
+
+  #targets(): Map<string, Address> {
+    const targets = new Map<string, Address>();
+    for (const { name, address } of this.#host.wanted()) {
+      if (!this.#host.connected(name)) targets.set(formatAddress(address), address);
+    }
+    for (const addresses of this.#sources.values()) {
+      for (const address of addresses) {
+        const text = formatAddress(address);
+        const name = this.#aliases.get(text);
+        if (this.#own.has(text) || (name !== undefined && this.#host.connected(name))) continue;
+        targets.set(text, address);
+      }
+    }
+    return targets;
+  }
+
+  async #dial(text: string, address: Address): Promise<void> {
+    this.#dialling.add(text);
+    try {
+      const peer = await this.#host.dial(address, { timeout: DIAL_TIMEOUT_MS });
+      this.#aliases.set(text, peer.identity.name);
+      this.#complained.delete(text);
+    } catch (error) {
+      this.#failed(text, error as Error);
+    } finally {
+      this.#dialling.delete(text);
+      if (!this.#stopped) this.sweep();
+    }
+  }
+
+  #failed(text: string, error: Error): void {
+    if (this.#stopped) return;
+    this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
+    if (isFoundationError(error, 'conflict')) {
+      if (error.details?.['self'] === true) {
+        this.#own.add(text);
+        return;
+      }
+      if (error.details?.['gone'] === this.#system.incarnation) {
+        this.#host.goneFor(error);
+        return;
+      }
+    }
+    if (isFoundationError(error, 'refused')) {
+      for (const { name, address } of this.#host.wanted()) {
+        if (formatAddress(address) === text) this.#host.refused(name);
+      }
+    }
+    this.#complain(text, error);
+  }
+
+  /** One line an address and kind of failure, until it has worked again. */
+  #complain(text: string, error: Error): void {
+    const kind = error instanceof FoundationError ? error.code : error.name;
+    if (this.#complained.get(text) === kind) return;
+    this.#complained.set(text, kind);
+    this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
+    const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible';
+    const level = serious ? 'error' : kind === 'wrong-cluster' ? 'debug' : 'warn';
+    this.#system.log[level]({ node: this.#system.node, address: text, code: kind }, `${error.message} ${advice(kind)}`.trim());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+}
+
+function advice(kind: string): string {
+  if (kind === 'refused') return 'Is the node there running, and on that port? It is tried again.';
+  if (kind === 'timeout' || kind === 'noconnection') return 'It is tried again.';
+  return '';
+}

@@ -1,0 +1,156 @@
+import {
+  ActorSystem,
+  type AnyDefinition,
+  type Clock,
+  checkKeys,
+  invalidOption,
+  type Log,
+  type Random,
+  systemClock,
+} from '@foundation-ts/core';
+import type { DiscoveryStrategy } from '@foundation-ts/discovery';
+import { type ChannelDeclaration, checkBind, createCodec, Endpoint, type EndpointInit, type Transport } from '@foundation-ts/transport';
+import { MAX_NAME_LENGTH } from './defaults.js';
+import { Definitions } from './definitions.js';
+import { refExtensions } from './ref-codec.js';
+
+/** How a {@link ClusterNode} is made. */
+export interface ClusterNodeInit {
+  /** Unique in the cluster; stays the same when the node restarts. */
+  readonly name: string;
+  /** Nodes of other clusters are never connected with. */
+  readonly clusterId: string;
+  readonly transport: Transport;
+  /** Where to listen; default `'127.0.0.1'`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** The cluster's shared key, 16 bytes or more; without one the node binds to loopback only. */
+  readonly secret?: Uint8Array;
+  /** Who might be there; default: nobody, {@link ClusterNode.connect} by hand. */
+  readonly discovery?: readonly DiscoveryStrategy[];
+  /** What other nodes may start here. */
+  readonly definitions?: readonly AnyDefinition[];
+  readonly channels?: readonly ChannelDeclaration[];
+  readonly roles?: readonly string[];
+  readonly zone?: string;
+  /** Plain JSON values, 4 KiB at most. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** Greater than that of any earlier life of the node; default: the wall time. */
+  readonly incarnation?: number;
+  /** Local payloads go through the codec too, so that what works locally works remotely; default false. */
+  readonly strictMessages?: boolean;
+}
+
+const keys = [
+  'name',
+  'clusterId',
+  'transport',
+  'host',
+  'port',
+  'secret',
+  'discovery',
+  'definitions',
+  'channels',
+  'roles',
+  'zone',
+  'metadata',
+  'clock',
+  'random',
+  'log',
+  'incarnation',
+  'strictMessages',
+] as const satisfies readonly (keyof ClusterNodeInit)[];
+
+/** The init with its defaults, checked, and the runtime made from it. */
+export interface ResolvedInit {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly transport: Transport;
+  readonly host: string;
+  readonly port: number;
+  readonly secret: Uint8Array | undefined;
+  readonly strategies: readonly DiscoveryStrategy[];
+  readonly channels: readonly ChannelDeclaration[] | undefined;
+  readonly roles: readonly string[];
+  readonly zone: string | undefined;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly system: ActorSystem;
+  readonly definitions: Definitions;
+  readonly codec: ReturnType<typeof createCodec>;
+}
+
+/** @throws FoundationError `invalid-option`, `insecure` */
+export function resolveInit(init: ClusterNodeInit): ResolvedInit {
+  checkKeys('ClusterNode.start()', init, keys);
+  const { name, clusterId, transport, host = '127.0.0.1', port = 0 } = init;
+  checkText('name', name);
+  checkText('clusterId', clusterId);
+  if (typeof transport?.dial !== 'function') throw invalidOption('transport', transport, 'a Transport, such as tcp()');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', port, '0 to 65535');
+  if (init.secret !== undefined && init.secret.length < 16) {
+    throw invalidOption('secret', `${init.secret.length} bytes`, '16 bytes or more');
+  }
+  if (transport.protocol !== 'memory') checkBind(host, init.secret !== undefined);
+  let system: ActorSystem;
+  const codec = createCodec({ extensions: refExtensions(() => system) });
+  const clock = init.clock ?? systemClock;
+  system = new ActorSystem({
+    node: name,
+    incarnation: init.incarnation ?? clock.wallTime(),
+    clock,
+    ...(init.random === undefined ? {} : { random: init.random }),
+    ...(init.log === undefined ? {} : { log: init.log }),
+    ...(init.strictMessages === true ? { strictMessages: (value: unknown) => codec.decode(codec.encode(value)) } : {}),
+  });
+  return {
+    name,
+    clusterId,
+    transport,
+    host,
+    port,
+    secret: init.secret,
+    strategies: init.discovery ?? [],
+    channels: init.channels,
+    roles: init.roles ?? [],
+    zone: init.zone,
+    metadata: init.metadata ?? {},
+    system,
+    definitions: new Definitions(name, init.definitions),
+    codec,
+  };
+}
+
+function checkText(option: string, value: unknown): void {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_NAME_LENGTH) {
+    throw invalidOption(option, value, `a text of 1 to ${MAX_NAME_LENGTH} characters`);
+  }
+}
+
+/** The endpoint of a node. */
+export function openEndpoint(
+  init: ResolvedInit,
+  events: Pick<EndpointInit, 'admit' | 'onPeer' | 'onMessage' | 'onPeerClosed'>,
+): Endpoint {
+  const { system } = init;
+  return new Endpoint({
+    self: {
+      name: init.name,
+      incarnation: system.incarnation,
+      clusterId: init.clusterId,
+      metadata: { roles: init.roles, zone: init.zone ?? null, metadata: init.metadata },
+    },
+    transport: init.transport,
+    codec: init.codec,
+    ...(init.secret === undefined ? {} : { secret: init.secret }),
+    ...(init.channels === undefined ? {} : { channels: init.channels }),
+    clock: system.clock,
+    random: system.random,
+    log: system.log,
+    telemetry: system.telemetry,
+    ...events,
+  });
+}

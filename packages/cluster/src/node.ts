@@ -1,0 +1,407 @@
+import {
+  type ActorSystem,
+  type Address,
+  type AnyDefinition,
+  type Clock,
+  child,
+  FoundationError,
+  type Log,
+  type Pid,
+  type Random,
+  type Ref,
+  type SpawnOptions,
+  type Start,
+  type SupervisorDefinition,
+  type SupervisorHandle,
+  supervisor,
+  type Telemetry,
+} from '@foundation-ts/core';
+import type { Endpoint, Peer } from '@foundation-ts/transport';
+import { DIAL_TIMEOUT_MS, DRAIN_TIMEOUT_MS } from './defaults.js';
+import type { Definitions } from './definitions.js';
+import { Dialer } from './dialer.js';
+import { DiscoveryRunner } from './discovery-runner.js';
+import { Members } from './members.js';
+import type { MembershipEvent, MemberView } from './membership-event.js';
+import { openEndpoint, resolveInit, type ClusterNodeInit, type ResolvedInit } from './node-init.js';
+import { Router } from './router.js';
+import { CONTROL, messageOf } from './wire.js';
+
+/**
+ * One node of a cluster: a local runtime, connected with its peers. Everything that a user does with a cluster goes through
+ * it, or through the services that higher packages hang onto it.
+ */
+export class ClusterNode implements AsyncDisposable {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly clusterId: string;
+  readonly system: ActorSystem;
+  readonly definitions: Definitions;
+  readonly #init: ResolvedInit;
+  readonly #router: Router;
+  readonly #members: Members;
+  readonly #dialer: Dialer;
+  readonly #endpoint: Endpoint;
+  readonly #leaveHooks: ((signal: AbortSignal) => Promise<void>)[] = [];
+  readonly #stopped: Promise<string>;
+  #trees = 1;
+  #address: Address | undefined = undefined;
+  #systemBranch: SupervisorHandle | undefined = undefined;
+  #userBranch: SupervisorHandle | undefined = undefined;
+  #state: 'starting' | 'running' | 'leaving' | 'closed' = 'starting';
+  #closing: Promise<void> | undefined = undefined;
+  #resolveStopped!: (why: string) => void;
+
+  private constructor(init: ResolvedInit) {
+    this.#init = init;
+    this.name = init.name;
+    this.clusterId = init.clusterId;
+    this.system = init.system;
+    this.incarnation = init.system.incarnation;
+    this.definitions = init.definitions;
+    this.#stopped = new Promise(resolve => {
+      this.#resolveStopped = resolve;
+    });
+    const self = {
+      name: this.name,
+      incarnation: this.incarnation,
+      address: undefined,
+      status: 'up' as const,
+      roles: init.roles,
+      zone: init.zone,
+      version: 1,
+      metadata: init.metadata,
+    };
+    this.#members = new Members(this.system, self, {
+      lost: peer => this.#router.peerLost(peer),
+      changed: () => this.#dialer.sweep(),
+      selfDowned: why => this.#selfDowned(why),
+    });
+    this.#router = new Router(this.system, this.definitions, node => this.#members.peer(node));
+    this.system.gateway = this.#router;
+    this.#endpoint = openEndpoint(init, {
+      admit: identity => this.#members.admit(identity),
+      onPeer: peer => this.#peerUp(peer),
+      onMessage: (peer, channel, message) => this.#receive(peer, channel, message),
+      onPeerClosed: (peer, reason) => this.#peerDown(peer, reason),
+    });
+    this.#dialer = new Dialer(this.system, {
+      dial: (address, options) => this.#endpoint.dial(address, options),
+      wanted: () => this.#wanted(),
+      connected: name => this.#members.peer(name) !== undefined,
+      refused: name => this.#members.confirmCrash(name),
+      goneFor: error => this.#selfDowned(error.message),
+    });
+  }
+
+  /**
+   * Starts a node: listens, becomes findable, and connects with whom it finds.
+   * @throws (rejects) FoundationError `invalid-option`, `insecure` (a bind that would let strangers in), `address-in-use`
+   */
+  static async start(init: ClusterNodeInit): Promise<ClusterNode> {
+    const node = new ClusterNode(resolveInit(init));
+    try {
+      await node.#start();
+    } catch (error) {
+      await node.#close('start failed');
+      throw error;
+    }
+    return node;
+  }
+
+  async #start(): Promise<void> {
+    const { host, port, strategies, secret } = this.#init;
+    const address = await this.#endpoint.listen({ host, port });
+    this.#address = address;
+    this.#dialer.setOwn([address]);
+    this.#members.setAddress(address);
+    this.#systemBranch = await this.system.supervise(supervisor({ maxRestarts: 100, within: 10_000 }));
+    this.#userBranch = await this.system.supervise(supervisor({ maxRestarts: 0 }));
+    const advertised = {
+      name: this.name,
+      clusterId: this.clusterId,
+      incarnation: this.incarnation,
+      address,
+    };
+    for (const [index, strategy] of strategies.entries()) {
+      const argument = {
+        strategy,
+        system: this.system,
+        advertised,
+        clusterId: this.clusterId,
+        secret,
+        found: (addresses: readonly Address[]) => this.#dialer.setSource(`${index} ${strategy.name}`, addresses),
+      };
+      await this.#systemBranch.startChild({
+        id: `discovery ${index} ${strategy.name}`,
+        start: DiscoveryRunner(argument),
+        restart: 'permanent',
+        shutdown: 2_000,
+      });
+    }
+    this.#state = 'running';
+  }
+
+  // --- views ----------------------------------------------------------------------------------------------------
+
+  get address(): Address | undefined {
+    return this.#address;
+  }
+
+  get clock(): Clock {
+    return this.system.clock;
+  }
+
+  get random(): Random {
+    return this.system.random;
+  }
+
+  get log(): Log {
+    return this.system.log;
+  }
+
+  get telemetry(): Telemetry {
+    return this.system.telemetry;
+  }
+
+  get self(): MemberView {
+    return this.#members.self;
+  }
+
+  /** Everybody known who is not gone, this node included, by name. */
+  members(): readonly MemberView[] {
+    return this.#members.all().sort((left, right) => (left.name < right.name ? -1 : 1));
+  }
+
+  member(name: string): MemberView | undefined {
+    return this.#members.get(name);
+  }
+
+  /** The members that new work can go to: `up` and reachable, this node included. */
+  visible(): readonly MemberView[] {
+    return this.members().filter(member => member.status === 'up' && member.reachable);
+  }
+
+  /** Whether what that incarnation holds (names, children) is in this node's view: it is reachable and not gone. */
+  isVisible(name: string, incarnation: number): boolean {
+    if (!this.#members.isReachable(name, incarnation)) return false;
+    const member = this.#members.get(name);
+    return member !== undefined && member.incarnation === incarnation;
+  }
+
+  /** Calls `listener` for each event, synchronously and in order, until the result is called. */
+  onMembership(listener: (event: MembershipEvent) => void): () => void {
+    this.#members.events.on('event', listener);
+    return () => {
+      this.#members.events.off('event', listener);
+    };
+  }
+
+  /** The events as a stream, from now until `signal` aborts or the node stops. */
+  async *membership(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<MembershipEvent, void, void> {
+    const queue: MembershipEvent[] = [];
+    let wake: (() => void) | undefined;
+    let ended = this.#state === 'closed' || options.signal?.aborted === true;
+    const end = (): void => {
+      ended = true;
+      wake?.();
+    };
+    const off = this.onMembership(event => {
+      queue.push(event);
+      wake?.();
+    });
+    options.signal?.addEventListener('abort', end, { once: true });
+    void this.#stopped.then(end);
+    try {
+      while (true) {
+        while (queue.length > 0) yield queue.shift() as MembershipEvent;
+        if (ended) return;
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      off();
+      options.signal?.removeEventListener('abort', end);
+    }
+  }
+
+  // --- actors ---------------------------------------------------------------------------------------------------
+
+  /** Starts an actor here or, with `on`, on another member; see `ActorSystem.spawn`. */
+  spawn<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}): Promise<Ref<D>> {
+    return this.system.spawn(start, options);
+  }
+
+  /** Starts a supervision tree in the node's user branch, which stops it when the node stops. */
+  async supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
+    this.#open('supervise');
+    const id = options.name ?? `tree ${this.#trees++}`;
+    const pid = await (this.#userBranch as SupervisorHandle).startChild(child(start, { ...options, id, restart: 'temporary' }));
+    return this.system.supervisorHandle(pid);
+  }
+
+  /** A ref on any pid. */
+  ref<D extends AnyDefinition = AnyDefinition>(pid: Pid): Ref<D> {
+    return this.system.ref<D>(pid);
+  }
+
+  /** Casts to an actor by its local name on a member. */
+  send(member: string, name: string, op: string, payload?: unknown): void {
+    const ref = this.system.refOn(member, name) as unknown as { cast(op: string, payload?: unknown): void };
+    ref.cast(op, payload);
+  }
+
+  /** For services: starts an actor of the node's own, restarted if it crashes, under a local name that begins with `$`. */
+  async startSystemActor<D extends AnyDefinition>(start: Start<D>, name: string): Promise<Ref<D>> {
+    this.#open('startSystemActor');
+    const branch = this.#systemBranch as SupervisorHandle;
+    await branch.startChild({ id: name, start, restart: 'permanent', shutdown: 5_000, name });
+    return this.system.refOn<D>(this.name, name);
+  }
+
+  // --- connections ----------------------------------------------------------------------------------------------
+
+  /**
+   * Connects with the node at an address.
+   * @throws (rejects) FoundationError `refused`, `timeout`, `auth-failed`, `wrong-cluster`, `incompatible`, `conflict`
+   */
+  async connect(address: Address): Promise<MemberView> {
+    this.#open('connect');
+    const peer = await this.#endpoint.dial(address, { timeout: DIAL_TIMEOUT_MS });
+    const member = this.#members.get(peer.identity.name);
+    if (member !== undefined) return member;
+    throw new FoundationError('noconnection', `'${peer.identity.name}' was lost again at once.`);
+  }
+
+  /** Closes the connection with a member. It counts as unreachable, and is dialled again as long as discovery or membership names it. */
+  async disconnect(name: string): Promise<void> {
+    await this.#members.peer(name)?.close();
+  }
+
+  #wanted(): { readonly name: string; readonly address: Address }[] {
+    if (this.#state !== 'running') return [];
+    return this.#members
+      .all()
+      .filter(member => member.name !== this.name && member.status !== 'leaving' && member.address !== undefined)
+      .map(member => ({ name: member.name, address: member.address as Address }));
+  }
+
+  #peerUp(peer: Peer): void {
+    if (this.#state === 'closed') {
+      void peer.close();
+      return;
+    }
+    this.#dialer.connected(peer);
+    this.#members.peerUp(peer);
+  }
+
+  #peerDown(peer: Peer, reason: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    if (reason !== undefined) {
+      this.telemetry.emit('cluster.connection-lost', { count: 1 }, { member: peer.identity.name, reason: reason.message });
+    }
+    this.#dialer.lost(peer);
+    this.#members.peerDown(peer);
+  }
+
+  #receive(peer: Peer, channel: string, given: unknown): void {
+    if (this.#state === 'closed') return;
+    try {
+      const message = messageOf(given);
+      this.#members.heard(peer);
+      if (channel === CONTROL && this.#members.receive(peer, message)) return;
+      if (this.#router.receive(peer, channel, message)) return;
+      throw new FoundationError('protocol', `'${peer.identity.name}' sent a message of the unknown kind ${String(message[0])}.`);
+    } catch (error) {
+      this.log.warn({ node: this.name, member: peer.identity.name }, (error as Error).message);
+      void peer.close(error as Error);
+    }
+  }
+
+  // --- ending ---------------------------------------------------------------------------------------------------
+
+  /** For services: runs when the node leaves, before its peers are told that it is gone; the last registered runs first. */
+  onLeave(hook: (signal: AbortSignal) => Promise<void>): void {
+    this.#leaveHooks.push(hook);
+  }
+
+  /** Resolves when the node has stopped, with the reason as a text. */
+  get stopped(): Promise<string> {
+    return this.#stopped;
+  }
+
+  /**
+   * Leaves the cluster in order (takes no new work, hands over what it can, says goodbye) and closes.
+   * @param options.timeout - milliseconds for the handing over; default 10,000
+   */
+  stop(options: { readonly timeout?: number } = {}): Promise<void> {
+    this.#closing ??= this.#leaveAndClose(options.timeout ?? DRAIN_TIMEOUT_MS);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #leaveAndClose(timeout: number): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'leaving';
+      this.#dialer.stop();
+      this.#members.setStatus('leaving');
+      await this.#runLeaveHooks(timeout);
+      await this.#userBranch?.stop();
+      this.#members.setStatus('removed');
+    }
+    await this.#close('left');
+  }
+
+  async #runLeaveHooks(timeout: number): Promise<void> {
+    const controller = new AbortController();
+    let expired!: () => void;
+    const limit = new Promise<void>(resolve => {
+      expired = resolve;
+    });
+    const timer = this.clock.setTimeout(() => {
+      controller.abort(new FoundationError('timeout', `Leaving took longer than ${timeout} ms.`));
+      this.log.warn({ node: this.name, timeout }, 'leaving took too long; the node closes without handing over the rest');
+      expired();
+    }, timeout);
+    const run = async (): Promise<void> => {
+      for (const hook of [...this.#leaveHooks].reverse()) {
+        try {
+          await hook(controller.signal);
+        } catch (error) {
+          this.log.error({ node: this.name, error: error as Error }, 'a service failed while the node was leaving');
+        }
+      }
+    };
+    await Promise.race([run(), limit]);
+    timer.cancel();
+  }
+
+  async #close(why: string): Promise<void> {
+    if (this.#state === 'closed') return;
+    await this.#userBranch?.stop();
+    await this.#systemBranch?.stop();
+    this.#dialer.stop();
+    this.#members.close();
+    await this.#endpoint.close();
+    this.#state = 'closed';
+    this.system.gateway = undefined;
+    await this.system.shutdown();
+    this.#resolveStopped(why);
+  }
+
+  #selfDowned(why: string): void {
+    if (this.#state !== 'running') return;
+    this.log.error({ node: this.name, incarnation: this.incarnation }, `the cluster holds this node for gone: ${why}. It stops; start it again as a new incarnation.`);
+    this.#state = 'leaving';
+    this.#closing ??= this.#close(`downed: ${why}`);
+  }
+
+  #open(what: string): void {
+    if (this.#state === 'running' || this.#state === 'starting') return;
+    throw new FoundationError('stopped', `${what}: node '${this.name}' is ${this.#state}.`);
+  }
+}

@@ -1,0 +1,354 @@
+import {
+  type ActorSystem,
+  type Answer,
+  type AnyDefinition,
+  type ExitReason,
+  FoundationError,
+  type MonitorRef,
+  PendingCall,
+  Pid,
+  type RemoteGateway,
+  type RemoteName,
+  type SendOptions,
+  type SpawnOptions,
+  type Start,
+} from '@foundation-ts/core';
+import type { Peer, SendResult } from '@foundation-ts/transport';
+import { SPAWN_TIMEOUT_MS } from './defaults.js';
+import type { Definitions } from './definitions.js';
+import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
+
+/** Carries messages and signals between the actors of this node and those of its peers. */
+export class Router implements RemoteGateway {
+  readonly #system: ActorSystem;
+  readonly #definitions: Definitions;
+  readonly #peerOf: (node: string) => Peer | undefined;
+  readonly #calls = new Map<Peer, Map<number, PendingCall>>();
+  #nextCall = 1;
+
+  constructor(system: ActorSystem, definitions: Definitions, peerOf: (node: string) => Peer | undefined) {
+    this.#system = system;
+    this.#definitions = definitions;
+    this.#peerOf = peerOf;
+  }
+
+  // --- out ------------------------------------------------------------------------------------------------------
+
+  cast(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined): void {
+    const peer = this.#peerFor(to);
+    const key = to instanceof Pid ? to.id : to.name;
+    const result =
+      peer?.send(options?.channel ?? DATA, [wire.cast, key, op, payload], options?.partition ?? key) ?? 'closed';
+    if (result === 'sent') return;
+    this.#system.deadLetters.add({
+      to: String(to),
+      op,
+      payload,
+      reason: result === 'full' ? 'not-delivered' : 'noconnection',
+    });
+  }
+
+  call(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+    this.#ask(wire.call, to, op, payload, options, call);
+  }
+
+  offer(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+    this.#ask(wire.offer, to, op, payload, options, call);
+  }
+
+  #ask(
+    kind: number,
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+  ): void {
+    const peer = this.#peerFor(to);
+    if (peer === undefined) {
+      call.fail(notConnected(op, to));
+      return;
+    }
+    const id = this.#nextCall++;
+    const key = to instanceof Pid ? to.id : to.name;
+    const remaining = call.remaining();
+    const message = [kind, id, key, op, payload, remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining)];
+    const result = peer.send(options?.channel ?? DATA, message, options?.partition ?? key);
+    this.#await(peer, id, call, result, op, to);
+  }
+
+  #await(peer: Peer, id: number, call: PendingCall, result: SendResult, op: string, to: { toString(): string }): void {
+    if (result === 'closed') call.fail(notConnected(op, to));
+    else if (result === 'full') call.fail(queueFull(op, to));
+    else {
+      const calls = this.#callsOf(peer);
+      calls.set(id, call);
+      call.onSettled(() => calls.delete(id));
+    }
+  }
+
+  #callsOf(peer: Peer): Map<number, PendingCall> {
+    let calls = this.#calls.get(peer);
+    if (calls === undefined) {
+      calls = new Map();
+      this.#calls.set(peer, calls);
+    }
+    return calls;
+  }
+
+  async spawn(on: string, start: Start<AnyDefinition>, options: SpawnOptions, _parent: Pid | undefined): Promise<Pid> {
+    const target = `a ${start.definition.name} on '${on}'`;
+    const peer = this.#peerOf(on);
+    if (peer === undefined) throw notConnected('spawn', `'${on}'`);
+    const call = new PendingCall(this.#system, 'spawn', { toString: () => target });
+    call.start(SPAWN_TIMEOUT_MS, undefined);
+    const id = this.#nextCall++;
+    const message = [wire.spawn, id, start.definition.name, start.argument, options.name ?? null];
+    this.#await(peer, id, call, peer.send(DATA, message), 'spawn', target);
+    const pid = await call.promise;
+    if (pid instanceof Pid) return pid;
+    throw new FoundationError('protocol', `'${on}' answered a spawn with something that is no pid.`);
+  }
+
+  link(from: Pid, to: Pid): void {
+    if (this.#signal(to, [wire.link, from.id, to.id])) return;
+    queueMicrotask(() => this.#system.receiveExit(to, from, 'noconnection', true));
+  }
+
+  unlink(from: Pid, to: Pid): void {
+    this.#signal(to, [wire.unlink, from.id, to.id]);
+  }
+
+  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void {
+    this.#signal(to, [wire.exit, from.id, to.id, reason, viaLink]);
+  }
+
+  monitor(from: Pid, to: Pid, monitor: MonitorRef): void {
+    if (this.#signal(to, [wire.monitor, from.id, to.id, monitor])) return;
+    queueMicrotask(() => this.#system.receiveDown(to, monitor, 'noconnection'));
+  }
+
+  demonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
+    this.#signal(to, [wire.demonitor, from.id, to.id, monitor]);
+  }
+
+  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason): void {
+    this.#signal(to, [wire.down, from.id, to.id, monitor, reason]);
+  }
+
+  /** Signals take the way of messages to the same actor, so that they keep their order with them. */
+  #signal(to: Pid, message: unknown[]): boolean {
+    const peer = this.#peerFor(to);
+    if (peer === undefined) return false;
+    let result: SendResult;
+    try {
+      result = peer.send(DATA, message, to.id);
+    } catch (error) {
+      result = peer.send(
+        DATA,
+        message.map(part => withoutPayload(part, error)),
+        to.id,
+      );
+    }
+    if (result === 'full') {
+      void peer.close(
+        new FoundationError(
+          'not-delivered',
+          `The queue to '${to.node}' is full: a signal between actors could not be sent.`,
+        ),
+      );
+    }
+    return result === 'sent';
+  }
+
+  /** The peer on which that target lives now; undefined when it is not connected, or another incarnation. */
+  #peerFor(to: Pid | RemoteName): Peer | undefined {
+    const peer = this.#peerOf(to.node);
+    if (peer === undefined || !(to instanceof Pid)) return peer;
+    return peer.identity.incarnation === to.incarnation ? peer : undefined;
+  }
+
+  // --- in -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes a message of a peer's.
+   * @returns false when it is none of the router's
+   * @throws FoundationError `protocol`
+   */
+  receive(peer: Peer, channel: string, message: readonly unknown[]): boolean {
+    const system = this.#system;
+    switch (message[0]) {
+      case wire.cast:
+        system.receive(targetOf(message[1]), textOf(message[2], 'operation'), message[3], undefined, undefined);
+        return true;
+      case wire.call:
+        system.receive(
+          targetOf(message[2]),
+          textOf(message[3], 'operation'),
+          message[4],
+          this.#answer(peer, channel, message),
+          undefined,
+        );
+        return true;
+      case wire.offer:
+        system.receive(
+          targetOf(message[2]),
+          textOf(message[3], 'operation'),
+          message[4],
+          undefined,
+          this.#answer(peer, channel, message),
+        );
+        return true;
+      case wire.reply:
+        this.#calls.get(peer)?.get(numberOf(message[1], 'call number'))?.succeed(message[2]);
+        return true;
+      case wire.fail:
+        this.#calls.get(peer)?.get(numberOf(message[1], 'call number'))?.fail(toError(message[2]));
+        return true;
+      case wire.spawn:
+        void this.#spawnFor(peer, message);
+        return true;
+      default:
+        return this.#receiveSignal(peer, message);
+    }
+  }
+
+  #receiveSignal(peer: Peer, message: readonly unknown[]): boolean {
+    const system = this.#system;
+    const kind = message[0] as number;
+    if (kind < wire.link || kind > wire.down) return false;
+    const from = new Pid(peer.identity.name, peer.identity.incarnation, numberOf(message[1], 'actor number'));
+    const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
+    if (kind === wire.link) system.receiveLink(from, to);
+    else if (kind === wire.unlink) system.receiveUnlink(from, to);
+    else if (kind === wire.exit) system.receiveExit(from, to, reasonOf(message[3]), message[4] === true);
+    else if (kind === wire.monitor) system.receiveMonitor(from, to, numberOf(message[3], 'monitor'));
+    else if (kind === wire.demonitor) system.receiveDemonitor(from, to, numberOf(message[3], 'monitor'));
+    else system.receiveDown(from, numberOf(message[3], 'monitor'), reasonOf(message[4]));
+    return true;
+  }
+
+  #answer(peer: Peer, channel: string, message: readonly unknown[]): RemoteAnswer {
+    return new RemoteAnswer(
+      this.#system,
+      peer,
+      channel,
+      numberOf(message[1], 'call number'),
+      numberOf(message[5], 'deadline'),
+    );
+  }
+
+  async #spawnFor(peer: Peer, message: readonly unknown[]): Promise<void> {
+    const answer = new RemoteAnswer(this.#system, peer, DATA, numberOf(message[1], 'call number'), -1);
+    try {
+      const definition = this.#definitions.forRemote(textOf(message[2], 'definition'));
+      const name = message[4] === null ? undefined : textOf(message[4], 'name');
+      const process = this.#system.launch({ definition, argument: message[3] }, { name });
+      await this.#system.started(process);
+      answer.succeed(process.pid);
+    } catch (error) {
+      answer.fail(toError(error));
+    }
+  }
+
+  /** The session with a peer is over: what waits for it will not be answered any more. */
+  peerLost(peer: Peer): void {
+    const calls = this.#calls.get(peer);
+    if (calls === undefined) return;
+    this.#calls.delete(peer);
+    for (const call of [...calls.values()]) {
+      call.fail(
+        new FoundationError(
+          'unknown-outcome',
+          `Call '${call.op}' to ${call.target} was sent, but the connection to '${peer.identity.name}' was lost before the answer; it may have taken effect.`,
+        ),
+      );
+    }
+  }
+}
+
+/** A call from another node that waits for its answer. */
+class RemoteAnswer implements Answer {
+  settled = false;
+  readonly #system: ActorSystem;
+  readonly #peer: Peer;
+  readonly #channel: string;
+  readonly #id: number;
+  readonly #deadline: number;
+
+  constructor(system: ActorSystem, peer: Peer, channel: string, id: number, remaining: number) {
+    this.#system = system;
+    this.#peer = peer;
+    this.#channel = channel;
+    this.#id = id;
+    this.#deadline = remaining < 0 ? Number.POSITIVE_INFINITY : system.clock.now() + remaining;
+  }
+
+  remaining(): number {
+    if (this.#deadline === Number.POSITIVE_INFINITY) return this.#deadline;
+    return Math.max(0, this.#deadline - this.#system.clock.now());
+  }
+
+  succeed(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    try {
+      this.#send([wire.reply, this.#id, value]);
+    } catch (error) {
+      this.#send([wire.fail, this.#id, toError(error)]);
+    }
+  }
+
+  fail(error: Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    try {
+      this.#send([wire.fail, this.#id, error]);
+    } catch (encoding) {
+      this.#send([wire.fail, this.#id, withoutPayload(error, encoding)]);
+    }
+  }
+
+  #send(message: unknown[]): void {
+    if (this.#peer.send(this.#channel, message, this.#id) !== 'full') return;
+    void this.#peer.close(
+      new FoundationError(
+        'not-delivered',
+        `The queue to '${this.#peer.identity.name}' is full: an answer could not be sent.`,
+      ),
+    );
+  }
+}
+
+function notConnected(op: string, to: { toString(): string }): FoundationError {
+  return new FoundationError('noconnection', `'${op}' to ${to} was not sent: its node is not connected.`);
+}
+
+function queueFull(op: string, to: { toString(): string }): FoundationError {
+  return new FoundationError(
+    'not-delivered',
+    `'${op}' to ${to} was not sent: the channel's queue is full. Slow down, or raise 'queueBytes' of the channel.`,
+    { retryable: true },
+  );
+}
+
+function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value), { cause: value });
+}
+
+/** An error whose cause or details can't be sent crosses as its text. */
+function withoutPayload(part: unknown, encoding: unknown): unknown {
+  if (part instanceof FoundationError) {
+    return new FoundationError(part.code, `${part.message} (details could not be sent: ${toError(encoding).message})`, {
+      retryable: part.retryable,
+    });
+  }
+  if (part instanceof Error) return new Error(part.message);
+  return typeof part === 'object' && part !== null ? { shutdown: String(encoding) } : part;
+}
+
+function reasonOf(value: unknown): ExitReason {
+  if (value instanceof Error || typeof value === 'string') return value as ExitReason;
+  if (typeof value === 'object' && value !== null && 'shutdown' in value) return value as ExitReason;
+  throw new FoundationError('protocol', 'A peer sent a malformed exit reason.');
+}
