@@ -144,6 +144,17 @@ describe('leavers', () => {
     expect([a.tombstones, b.tombstones]).toEqual([0, 0]);
   });
 
+  it('are as old as the oldest account of their death', () => {
+    const members = table();
+    const removed = member('c', { status: 'removed' });
+    merge(members, [removed], 'peer', { ...believing, now: day });
+    merge(members, [{ ...removed, age: day / 2 }], 'peer', { ...believing, now: day });
+    merge(members, [{ ...removed, age: 0 }], 'peer', { ...believing, now: day });
+    expect(members.pick(['c'], day)).toMatchObject([{ age: day / 2 }]);
+    members.prune(day + day / 2);
+    expect(members.tombstones).toBe(0);
+  });
+
   it('are remembered up to a bound; those known by hearsay make room first', () => {
     const members = table('self', { maxTombstones: 10 });
     merge(members, [member('real')]);
@@ -309,7 +320,9 @@ describe('hostile gossip', () => {
   });
 
   const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
-  const good = toWire([member('b', { zone: 'z', roles: ['web'], metadata: { a: [1, { b: null }] } })])[0] as unknown as unknown[];
+  const good = toWire([
+    member('b', { zone: 'z', roles: ['web'], metadata: { a: [1, { b: null }] } }),
+  ])[0] as unknown as unknown[];
   const withPart = (index: number, part: unknown): unknown[] => good.map((old, at) => (at === index ? part : old));
   const malformed: [string, unknown][] = [
     ['not an array', { length: 9 }],

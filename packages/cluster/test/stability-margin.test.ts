@@ -147,6 +147,16 @@ describe('StabilityMargin', () => {
     expect(first?.decision.down).toEqual(['d', 'e']);
   });
 
+  it('does not decide at each change once it has decided without a stable picture', () => {
+    const pictures = Array.from({ length: 100 }, (_, index) => ({
+      at: index * 1_000,
+      broken: index % 2 === 0 ? lost('d') : lost('d', 'e'),
+    }));
+    const times = play(pictures, 99_000, 'a', available()).map(({ at }) => at);
+    expect(times[0]).toBe(17_500);
+    expect(times.length).toBeLessThanOrEqual(5);
+  });
+
   it('spares a link that broke once and has held since, when others are decided on', () => {
     const pictures = [
       { at: 0, broken: lost('d') },
