@@ -197,7 +197,7 @@ export class Members {
   /** Takes a message of a peer's. @returns false when it is none of the membership's @throws FoundationError `protocol` */
   receive(peer: Peer, message: readonly unknown[]): boolean {
     const { name } = peer.identity;
-    this.#heard.add(name);
+    this.#carryOut(this.#detector.anyTraffic(name, this.#now()));
     switch (message[0]) {
       case wire.heartbeat:
         peer.send(CONTROL, [wire.heartbeatAck]);
@@ -263,12 +263,12 @@ export class Members {
     if (result.refusedCount > 0) {
       this.#system.log.warn({ from, count: result.refusedCount, first: result.refused[0]?.why ?? '' }, 'implausible gossip was ignored');
     }
+    if (result.refuted) this.#gossip([this.#table.self]);
+    if (result.stale.length > 0) this.#peers.get(from)?.send(CONTROL, [wire.gossip, toWire(this.#table.pick(result.stale, this.#now()))]);
+    this.#applied(result.changes, from);
     if (result.selfDowned !== undefined) {
       this.#host.selfDowned(`'${from}' says that this node is ${result.selfDowned.status}`);
-      return;
     }
-    if (result.refuted) this.#gossip([this.#table.self]);
-    this.#applied(result.changes, from);
   }
 
   /** Changes have been made to the table: events, connections, and the news for the others. */
@@ -339,7 +339,8 @@ export class Members {
 
   #tick(): void {
     const now = this.#now();
-    for (const name of this.#heard) this.#carryOut(this.#detector.anyTraffic(name, now));
+    // When within the last tick it was heard is not known: it counts from its beginning.
+    for (const name of this.#heard) this.#carryOut(this.#detector.anyTraffic(name, now - DETECTOR_TICK_MS));
     this.#heard.clear();
     this.#carryOut(this.#detector.tick(now));
     this.#applied(this.#table.prune(now));

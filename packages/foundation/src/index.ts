@@ -1,1 +1,41 @@
-export {};
+export type { MembershipEvent, MemberView } from '@foundation-ts/cluster';
+export {
+  type Address,
+  actor,
+  type CallOptions,
+  type ChildInfo,
+  type ChildSpec,
+  type Context,
+  child,
+  type DeadLetter,
+  type Definition,
+  type Down,
+  dynamicSupervisor,
+  type ErrorCode,
+  type Exit,
+  type ExitReason,
+  FoundationError,
+  failure,
+  formatAddress,
+  isFoundationError,
+  type Log,
+  noReply,
+  Pid,
+  parseAddress,
+  type Ref,
+  type ReplyTo,
+  type Start,
+  type SupervisorHandle,
+  stderrLog,
+  supervisor,
+} from '@foundation-ts/core';
+export type { DiscoveryStrategy } from '@foundation-ts/discovery';
+export { gossip } from '@foundation-ts/discovery/gossip';
+export { sameHost } from '@foundation-ts/discovery/same-host';
+export { staticList } from '@foundation-ts/discovery/static';
+export { type DistributedSupervisor, type Placement, Registry, rendezvous } from '@foundation-ts/distributed';
+export { type Subscription, type Topic, topic } from '@foundation-ts/pubsub';
+export { tcp } from '@foundation-ts/transport/tcp';
+export { FoundationNode } from './node.js';
+export { startNode } from './start-node.js';
+export type { StartOptions } from './start-options.js';

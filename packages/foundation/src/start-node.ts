@@ -1,0 +1,71 @@
+import { ClusterNode } from '@foundation-ts/cluster';
+import { type Log, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
+import { Registry } from '@foundation-ts/distributed';
+import { PubSub } from '@foundation-ts/pubsub';
+import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
+import { tcp } from '@foundation-ts/transport/tcp';
+import { applicationName } from './application.js';
+import { mortalMode } from './mortal.js';
+import { FoundationNode } from './node.js';
+import { stopOnSignals } from './signals.js';
+import { checkOptions, givenSecret, resolveLog, type StartOptions } from './start-options.js';
+
+/**
+ * Starts a node: a local actor runtime and, with `cluster: true` or `discovery`, its part of a cluster.
+ * @throws (rejects) FoundationError `invalid-option`, `insecure`, `address-in-use`
+ */
+export async function startNode(options: StartOptions = {}): Promise<FoundationNode> {
+  checkOptions(options);
+  const log = resolveLog(options.log, silentLog);
+  const clusterId = options.clusterId ?? applicationName();
+  const random = options.random ?? systemRandom;
+  const name = options.name ?? `${clusterId}-${Buffer.from(random.bytes(4)).toString('hex')}`;
+  const connection = await connectionOf(options, log);
+  const cluster = await ClusterNode.start({
+    name,
+    clusterId,
+    ...connection,
+    ...pick(options, ['port', 'channels', 'definitions', 'roles', 'zone', 'metadata', 'strictMessages']),
+    clock: options.clock ?? systemClock,
+    random,
+    log,
+  });
+  try {
+    const registry = await Registry.start(cluster);
+    const pubsub = await PubSub.start(cluster);
+    const node = new FoundationNode(cluster, { registry, pubsub });
+    cluster.system.handle = node;
+    if (options.handleSignals !== false) node.onStop(stopOnSignals(node));
+    return node;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+type Connection = Pick<Parameters<typeof ClusterNode.start>[0], 'transport' | 'host' | 'secret' | 'discovery'>;
+
+async function connectionOf(options: StartOptions, log: Log): Promise<Connection> {
+  const { host = '127.0.0.1' } = options;
+  const secret = givenSecret(options);
+  if (options.cluster === true) {
+    const mode = await mortalMode(host, secret, log);
+    return { transport: options.transport ?? tcp(), host, ...mode };
+  }
+  const reachable =
+    options.discovery !== undefined || options.transport !== undefined || options.port !== undefined || options.host !== undefined;
+  if (!reachable) {
+    const network = new MemoryNetwork({ clock: options.clock ?? systemClock });
+    return { transport: memory({ network, host: 'alone' }), host: 'alone' };
+  }
+  return {
+    transport: options.transport ?? tcp(),
+    host,
+    discovery: options.discovery ?? [],
+    ...(secret === undefined ? {} : { secret }),
+  };
+}
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.filter(name => from[name] !== undefined).map(name => [name, from[name]])) as Pick<T, K>;
+}

@@ -1,0 +1,111 @@
+import { actor, type FoundationError } from '@foundation-ts/core';
+import { channelOf, PubSub, topic } from '@foundation-ts/pubsub';
+import { SimulatedCluster } from '@foundation-ts/testing';
+import { afterEach, describe, expect, test } from 'vitest';
+
+interface Order {
+  readonly id: number;
+}
+const Placed = topic<Order>('orders.placed');
+const Listener = actor({
+  name: 'listener',
+  init: (_: void, ctx) => {
+    ctx.subscribe(Placed, 'placed');
+    return { ids: [] as number[] };
+  },
+  calls: { ids: s => s.ids },
+  casts: {
+    placed: (s, order: Order) => {
+      s.ids.push(order.id);
+    },
+  },
+});
+
+let cluster: SimulatedCluster<PubSub>;
+const up = async (): Promise<SimulatedCluster<PubSub>> => {
+  cluster = new SimulatedCluster({ seed: 3, hosts: ['a', 'b', 'c'], services: node => PubSub.start(node) });
+  await cluster.start();
+  await cluster.formed();
+  return cluster;
+};
+afterEach(() => cluster.dispose());
+
+describe('topics', () => {
+  test('a broadcast reaches the subscribers of every node, once, in order', async () => {
+    await up();
+    const listeners = await Promise.all(
+      ['a', 'a', 'b', 'c'].map(name => cluster.host(name).node.spawn(Listener())),
+    );
+    for (let id = 0; id < 50; id++) cluster.host('a').services.broadcast(Placed, { id });
+    await cluster.run(1_000);
+    for (const listener of listeners) expect(await listener.call('ids')).toEqual(Array.from({ length: 50 }, (_, id) => id));
+  });
+
+  test('a message crosses to each other node once, however many subscribe there', async () => {
+    await up();
+    const a = cluster.host('a');
+    for (let count = 0; count < 20; count++) await cluster.host('b').node.spawn(Listener());
+    await cluster.run(2_500);
+    const before = cluster.network.stats().frames;
+    for (let id = 0; id < 10; id++) a.services.broadcast(Placed, { id });
+    await cluster.run(100);
+    expect(cluster.network.stats().frames - before).toBeLessThan(60);
+  });
+
+  test('broadcastFrom leaves its sender out, localBroadcast stays, directBroadcast reaches one node', async () => {
+    await up();
+    const mine = await cluster.host('a').node.spawn(Listener());
+    const neighbour = await cluster.host('a').node.spawn(Listener());
+    const far = await cluster.host('b').node.spawn(Listener());
+    const { services } = cluster.host('a');
+    services.broadcastFrom(mine, Placed, { id: 1 });
+    services.localBroadcast(Placed, { id: 2 });
+    services.directBroadcast('b', Placed, { id: 3 });
+    await cluster.run(100);
+    expect(await mine.call('ids')).toEqual([2]);
+    expect(await neighbour.call('ids')).toEqual([1, 2]);
+    expect(await far.call('ids')).toEqual([1, 3]);
+  });
+
+  test('a subscriber that ends is forgotten', async () => {
+    await up();
+    const { node, services } = cluster.host('a');
+    const listener = await node.spawn(Listener());
+    expect(services.subscriberCount(Placed)).toBe(1);
+    node.system.exit(listener.pid, 'kill');
+    expect(services.subscriberCount(Placed)).toBe(0);
+  });
+
+  test('code outside actors iterates; the queue is bounded and drops the oldest', async () => {
+    await up();
+    const { services } = cluster.host('a');
+    const controller = new AbortController();
+    const subscription = services.subscribe(Placed, { signal: controller.signal, capacity: 3 });
+    for (let id = 0; id < 5; id++) services.broadcast(Placed, { id });
+    const seen: number[] = [];
+    for await (const order of subscription) {
+      seen.push(order.id);
+      if (seen.length === 3) controller.abort();
+    }
+    expect(seen).toEqual([2, 3, 4]);
+    expect(subscription.dropped).toBe(2);
+    expect(services.subscriberCount(Placed)).toBe(0);
+  });
+
+  test('what can not be sent throws at its sender', async () => {
+    await up();
+    const wrong = topic<() => void>('functions');
+    expect(() => cluster.host('a').services.broadcast(wrong, () => {})).toThrowError(
+      expect.objectContaining({ code: 'not-sendable' }) as FoundationError,
+    );
+  });
+
+  test('standard topics travel on the channel of their name', () => {
+    expect(channelOf(topic('telemetry'))).toBe('telemetry');
+    expect(channelOf(topic('events.order'))).toBe('events');
+    expect(channelOf(topic('config'))).toBe('control');
+    expect(channelOf(topic('orders'))).toBe('data');
+    expect(channelOf(topic('orders', { channel: 'bulk' }))).toBe('bulk');
+    expect(() => topic('')).toThrowError(/non-empty/);
+  });
+});
