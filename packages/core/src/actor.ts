@@ -55,6 +55,7 @@ const keys = [
   'localOnly',
 ] as const satisfies readonly (keyof ActorInit<unknown, object, unknown, unknown, unknown>)[];
 
+const functions = ['onDown', 'onExit', 'terminate', 'handOff', 'resume'] as const;
 const overflows: readonly Overflow[] = ['reject', 'drop-newest', 'drop-oldest'];
 
 /**
@@ -65,11 +66,18 @@ export function actor<A = void, S extends object = object, C = unknown, K = unkn
   init: ActorInit<A, S, C, K, H>,
 ): Definition<A, C, K> {
   checkKeys('actor()', init, keys);
-  if (typeof init.name !== 'string' || init.name.length === 0) throw invalidOption('name', init.name, 'a non-empty string');
+  if (typeof init.name !== 'string' || init.name.length === 0)
+    throw invalidOption('name', init.name, 'a non-empty string');
   if (typeof init.init !== 'function') throw invalidOption('init', init.init, 'a function that returns the state');
-  const capacity = init.mailbox?.capacity ?? Number.POSITIVE_INFINITY;
-  if (!(capacity >= 1)) throw invalidOption('mailbox.capacity', capacity, '1 or more, or Infinity');
-  const overflow = init.mailbox?.overflow ?? 'reject';
+  for (const option of functions) checkType(option, init[option], 'function');
+  for (const option of ['trapExit', 'localOnly'] as const) checkType(option, init[option], 'boolean');
+  checkType('version', init.version, 'number');
+  checkType('mailbox', init.mailbox, 'object');
+  checkKeys("actor()'s mailbox", init.mailbox ?? {}, ['capacity', 'overflow']);
+  const { capacity = Number.POSITIVE_INFINITY, overflow = 'reject' } = init.mailbox ?? {};
+  if (typeof capacity !== 'number' || !(capacity >= 1)) {
+    throw invalidOption('mailbox.capacity', capacity, '1 or more, or Infinity');
+  }
   if (!overflows.includes(overflow)) throw invalidOption('mailbox.overflow', overflow, overflows.join(', '));
   const program: Program = {
     name: init.name,
@@ -91,6 +99,10 @@ export function actor<A = void, S extends object = object, C = unknown, K = unkn
   return defineProgram<Definition<A, C, K>>(program);
 }
 
+function checkType(option: string, given: unknown, type: 'function' | 'boolean' | 'number' | 'object'): void {
+  if (given !== undefined && typeof given !== type) throw invalidOption(option, given, `a value of type ${type}`);
+}
+
 /** Makes the callable definition of a program. For behaviours. */
 export function defineProgram<D extends AnyDefinition>(program: Program): D {
   const definition = (argument?: unknown): Start => ({ definition: definition as unknown as D, argument });
@@ -102,7 +114,8 @@ export function defineProgram<D extends AnyDefinition>(program: Program): D {
 function handlerMap(option: string, handlers: unknown): ReadonlyMap<string, Handler> {
   const map = new Map<string, Handler>();
   if (handlers === undefined) return map;
-  if (typeof handlers !== 'object' || handlers === null) throw invalidOption(option, handlers, 'an object of functions');
+  if (typeof handlers !== 'object' || handlers === null)
+    throw invalidOption(option, handlers, 'an object of functions');
   for (const [op, handler] of Object.entries(handlers)) {
     if (typeof handler !== 'function') throw invalidOption(`${option}.${op}`, handler, 'a function');
     map.set(op, handler as Handler);

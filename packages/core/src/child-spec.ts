@@ -35,6 +35,7 @@ export interface ChildOptions {
  * @throws FoundationError `invalid-option`
  */
 export function child<D extends AnyDefinition>(start: Start<D>, options: ChildOptions = {}): ChildSpec<D> {
+  checkStart(start);
   checkKeys('child()', options, ['id', 'restart', 'shutdown', 'name']);
   const { restart = 'permanent' } = options;
   const shutdown =
@@ -47,7 +48,17 @@ export function child<D extends AnyDefinition>(start: Start<D>, options: ChildOp
   if (shutdown !== 'brutal_kill' && !(typeof shutdown === 'number' && shutdown >= 0)) {
     throw invalidOption('shutdown', shutdown, "milliseconds, Infinity, 'brutal_kill'");
   }
-  return options.name === undefined ? { id, start, restart, shutdown } : { id, start, restart, shutdown, name: options.name };
+  const { name } = options;
+  if (name === undefined) return { id, start, restart, shutdown };
+  if (typeof name !== 'string' || name.length === 0) throw invalidOption('name', name, 'a non-empty string');
+  return { id, start, restart, shutdown, name };
+}
+
+/** @throws FoundationError `invalid-option` for what is no start data, most often a definition that was not called */
+export function checkStart(start: unknown): void {
+  if ((start as Start | null | undefined)?.definition?.program === undefined) {
+    throw invalidOption('start', start, 'a definition called with its argument, as in Counter(3)');
+  }
 }
 
 /** A child given as a specification, or as bare start data with the defaults. */
@@ -55,16 +66,28 @@ export type ChildLike = ChildSpec | Start;
 
 /** The specification of either form. */
 export function toChildSpec(given: ChildLike): ChildSpec {
-  return 'start' in given ? given : child(given);
+  if (typeof given !== 'object' || given === null || !('start' in given)) return child(given);
+  // One written by hand gets the checks and defaults of child().
+  const { start, id, restart, shutdown, name } = given;
+  return child(start, {
+    ...(id !== undefined && { id }),
+    ...(restart !== undefined && { restart }),
+    ...(shutdown !== undefined && { shutdown }),
+    ...(name !== undefined && { name }),
+  });
 }
 
 /** Specifications with unique ids. @throws FoundationError `invalid-option` */
 export function toChildSpecs(given: readonly ChildLike[]): ChildSpec[] {
+  if (!Array.isArray(given)) throw invalidOption('children', given, 'an array of children');
   const specs = given.map(toChildSpec);
   const seen = new Set<string>();
   for (const spec of specs) {
     if (seen.has(spec.id)) {
-      throw new FoundationError('invalid-option', `Two children have the id '${spec.id}'; give one another: child(…, { id }).`);
+      throw new FoundationError(
+        'invalid-option',
+        `Two children have the id '${spec.id}'; give one another: child(…, { id }).`,
+      );
     }
     seen.add(spec.id);
   }
@@ -82,7 +105,8 @@ export interface IntensityOptions {
 /** @throws FoundationError `invalid-option` */
 export function resolveIntensity(options: IntensityOptions): { readonly maxRestarts: number; readonly within: number } {
   const { maxRestarts = MAX_RESTARTS, within = RESTART_WITHIN } = options;
-  if (!(Number.isInteger(maxRestarts) && maxRestarts >= 0)) throw invalidOption('maxRestarts', maxRestarts, 'an integer, 0 or more');
+  if (!(Number.isInteger(maxRestarts) && maxRestarts >= 0))
+    throw invalidOption('maxRestarts', maxRestarts, 'an integer, 0 or more');
   if (!(typeof within === 'number' && within > 0)) throw invalidOption('within', within, 'milliseconds, more than 0');
   return { maxRestarts, within };
 }

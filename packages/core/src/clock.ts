@@ -20,12 +20,29 @@ export interface Clock {
   setTimeout(callback: () => void, ms: number, options?: { readonly unref?: boolean }): Timer;
 }
 
+/** Node.js fires a timer of more milliseconds than this at once. */
+const LONGEST = 2 ** 31 - 1;
+
 class SystemTimer implements Timer {
-  readonly #handle: NodeJS.Timeout;
+  readonly #callback: () => void;
+  readonly #unref: boolean;
+  #handle: NodeJS.Timeout;
 
   constructor(callback: () => void, ms: number, unref: boolean) {
-    this.#handle = setTimeout(callback, ms);
-    if (unref) this.#handle.unref();
+    this.#callback = callback;
+    this.#unref = unref;
+    this.#handle = this.#arm(ms);
+  }
+
+  #arm(ms: number): NodeJS.Timeout {
+    const handle =
+      ms <= LONGEST
+        ? setTimeout(this.#callback, ms)
+        : setTimeout(() => {
+            this.#handle = this.#arm(ms - LONGEST);
+          }, LONGEST);
+    if (this.#unref) handle.unref();
+    return handle;
   }
 
   cancel(): void {

@@ -1,11 +1,11 @@
-import { FoundationError } from './errors.js';
+import { FoundationError, invalidOption, isFoundationError } from './errors.js';
 import type { ExitReason } from './exit-reason.js';
 import type { SpawnOptions } from './gateway.js';
 import type { Log } from './log.js';
 import type { Answer } from './pending-call.js';
 import type { Pid } from './pid.js';
 import type { Process } from './process.js';
-import { ActorRef, timerOptions } from './ref.js';
+import type { ActorRef } from './ref.js';
 import type {
   AnyDefinition,
   CallOptions,
@@ -48,7 +48,10 @@ export interface Context<S = unknown> {
   monitor(target: Ref | Pid): MonitorRef;
   /** After this, `onDown` is not called for that monitor. */
   demonitor(monitor: MonitorRef): void;
-  /** Casts to this actor itself, `ms` milliseconds from now, unless cancelled or dead by then. */
+  /**
+   * Casts to this actor itself, `ms` milliseconds from now, unless cancelled or dead by then.
+   * @throws FoundationError `invalid-option` when `ms` is not a finite number
+   */
   after(ms: number, op: string, payload?: unknown): { cancel(): void };
   /** Ends this actor after the current handler. */
   stop(reason?: ExitReason): void;
@@ -97,7 +100,7 @@ export class ActorContext implements Context<unknown> {
   }
 
   get self(): Ref {
-    this.#self ??= new ActorRef(this.#process.system, this.#process, undefined) as unknown as Ref;
+    this.#self ??= this.#process.system.refTo(this.#process);
     return this.#self;
   }
 
@@ -124,7 +127,8 @@ export class ActorContext implements Context<unknown> {
 
   get from(): ReplyTo {
     const from = this.#process.from;
-    if (from === undefined) throw new FoundationError('invalid-operation', 'ctx.from exists only while a call is handled.');
+    if (from === undefined)
+      throw new FoundationError('invalid-operation', 'ctx.from exists only while a call is handled.');
     return from as unknown as ReplyTo;
   }
 
@@ -139,11 +143,13 @@ export class ActorContext implements Context<unknown> {
   }
 
   spawn<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}): Promise<Ref<D>> {
-    return this.#process.system.spawn(start, options);
+    const stopped = this.#stopped('spawn');
+    return stopped === undefined ? this.#process.system.spawn(start, options) : Promise.reject(stopped);
   }
 
   spawnLink<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}): Promise<Ref<D>> {
-    return this.#process.system.spawn(start, options, this.#process);
+    const stopped = this.#stopped('spawnLink');
+    return stopped === undefined ? this.#process.system.spawn(start, options, this.#process) : Promise.reject(stopped);
   }
 
   link(target: Ref | Pid): void {
@@ -155,7 +161,7 @@ export class ActorContext implements Context<unknown> {
   }
 
   monitor(target: Ref | Pid): MonitorRef {
-    return this.#process.system.monitor(this.#process, pidOf(target));
+    return this.#process.system.monitor(this.#process, monitored(target));
   }
 
   demonitor(monitor: MonitorRef): void {
@@ -164,15 +170,12 @@ export class ActorContext implements Context<unknown> {
 
   after(ms: number, op: string, payload?: unknown): { cancel(): void } {
     const process = this.#process;
+    if (!Number.isFinite(ms)) throw invalidOption('ms', ms, 'a finite number of milliseconds');
     if (!process.alive) return { cancel: () => {} };
-    const timer = process.system.clock.setTimeout(
-      () => {
-        process.timers?.delete(timer);
-        process.enqueueCast(op, payload);
-      },
-      ms,
-      timerOptions,
-    );
+    const timer = process.system.clock.setTimeout(() => {
+      process.timers?.delete(timer);
+      process.enqueueCast(op, payload);
+    }, ms);
     process.timers ??= new Set();
     process.timers.add(timer);
     return {
@@ -196,7 +199,7 @@ export class ActorContext implements Context<unknown> {
   }
 
   setState(state: unknown): void {
-    this.#process.state = state;
+    if (this.#process.alive) this.#process.state = state;
   }
 
   subscribe(topic: { readonly name: string }, op: string): () => void {
@@ -214,7 +217,7 @@ export class ActorContext implements Context<unknown> {
   ): Promise<ReplyOf<CallsOf<D>[O]>> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
-    if (ref instanceof ActorRef && ref.pointsTo(this.#process)) return Promise.reject(callingSelf(op, this.#process));
+    if ((ref as unknown as ActorRef).pointsTo(this.#process)) return Promise.reject(callingSelf(op, this.#process));
     return (ref as unknown as Untyped).call(op, ...rest) as Promise<ReplyOf<CallsOf<D>[O]>>;
   }
 
@@ -247,6 +250,17 @@ export function callingSelf(op: string, process: { toString(): string }): Founda
     'calling-self',
     `${process} called its own '${op}': it would wait for itself. Call the function directly, or cast.`,
   );
+}
+
+/** Whom to monitor; nobody, whom no pid is ever given to, when a ref points to none now: that fires with `noproc`. */
+function monitored(target: Ref | Pid): Pid | undefined {
+  try {
+    return pidOf(target);
+  } catch (error) {
+    if (isFoundationError(error, 'noproc') && (target as unknown as ActorRef).remoteName === undefined)
+      return undefined;
+    throw error;
+  }
 }
 
 function pidOf(target: Ref | Pid): Pid {

@@ -23,7 +23,13 @@ export interface DeadLetter {
 export class DeadLetters {
   readonly #listeners = new Set<(letter: DeadLetter) => void>();
   readonly #recent: DeadLetter[] = [];
+  readonly #onError: (error: unknown) => void;
   #count = 0;
+
+  /** @param onError - told what a subscriber threw; the sender of the message must not suffer from it */
+  constructor(onError: (error: unknown) => void = () => {}) {
+    this.#onError = onError;
+  }
 
   /** How many there were. */
   get count(): number {
@@ -45,6 +51,12 @@ export class DeadLetters {
     this.#count++;
     if (this.#recent.length === DEAD_LETTERS_KEPT) this.#recent.shift();
     this.#recent.push(letter);
-    for (const listener of this.#listeners) listener(letter);
+    for (const listener of this.#listeners) {
+      try {
+        listener(letter);
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
   }
 }

@@ -79,9 +79,9 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** @param duration - milliseconds, finite */
+  /** @param duration - milliseconds, finite; rounded up to whole ones, so that durations have few values */
   add(item: Expiring, duration: number): void {
-    const rounded = Math.max(0, duration);
+    const rounded = Math.ceil(Math.max(0, duration));
     let list = this.#lists.get(rounded);
     if (list === undefined) {
       list = new DeadlineList(this.#clock);
@@ -96,9 +96,5 @@ export class Deadlines {
       list.rest();
       if (list.empty && this.#lists.size > 64) this.#lists.delete(duration);
     }
-  }
-
-  cancelAll(): void {
-    this.rest();
   }
 }

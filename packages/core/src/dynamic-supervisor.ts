@@ -15,9 +15,9 @@ import {
   countChildren,
   needsRestart,
   reportRestart,
+  type SupervisedChild,
   startChild,
   stopChild,
-  type SupervisedChild,
 } from './supervised-child.js';
 import type { Definition, Exit, Start } from './types.js';
 
@@ -49,7 +49,8 @@ export type DynamicSupervisorDefinition = Definition<DynamicSpec, DynamicSupervi
 export function dynamicSupervisor(init: DynamicSupervisorInit = {}): Start<DynamicSupervisorDefinition> {
   checkKeys('dynamicSupervisor()', init, ['maxRestarts', 'within', 'maxChildren']);
   const { maxChildren = Number.POSITIVE_INFINITY } = init;
-  if (!(maxChildren >= 1)) throw invalidOption('maxChildren', maxChildren, '1 or more, or Infinity');
+  if (typeof maxChildren !== 'number' || !(maxChildren >= 1))
+    throw invalidOption('maxChildren', maxChildren, '1 or more, or Infinity');
   return { definition: dynamicSupervisorDefinition, argument: { ...resolveIntensity(init), maxChildren } };
 }
 
@@ -68,7 +69,10 @@ class DynamicState {
 
   async add(spec: ChildSpec): Promise<Pid> {
     if (this.children.size >= this.#spec.maxChildren) {
-      throw new FoundationError('max-children', `The supervisor has ${this.children.size} children, its 'maxChildren'.`);
+      throw new FoundationError(
+        'max-children',
+        `The supervisor has ${this.children.size} children, its 'maxChildren'.`,
+      );
     }
     const entry: SupervisedChild = { spec, process: undefined, restarting: false };
     await startChild(this.#process, entry);
@@ -95,7 +99,10 @@ class DynamicState {
   async restart(entry: SupervisedChild, reason: ExitReason): Promise<void> {
     const { system } = this.#process;
     if (!this.#intensity.allow(system.clock.now())) {
-      system.log.error({ supervisor: this.#process.toString(), child: entry.spec.id }, 'supervisor gives up: too many restarts');
+      system.log.error(
+        { supervisor: this.#process.toString(), child: entry.spec.id },
+        'supervisor gives up: too many restarts',
+      );
       this.#process.stop('shutdown');
       return;
     }
@@ -104,7 +111,12 @@ class DynamicState {
       await startChild(this.#process, entry);
       this.children.set((entry.process as unknown as Process).pid.key, entry);
     } catch (error) {
-      system.log.error({ supervisor: this.#process.toString(), child: entry.spec.id, error: error as Error }, 'a restart failed');
+      // Killed meanwhile: nobody is left to restart anything.
+      if (!this.#process.alive) return;
+      system.log.error(
+        { supervisor: this.#process.toString(), child: entry.spec.id, error: error as Error },
+        'a restart failed',
+      );
       entry.restarting = true;
       const key = `retry ${this.#retries++}`;
       this.children.set(key, entry);

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /**
  * Why an actor ended; OTP's reasons. `'normal'` takes no linked actor down; everything else does unless it traps exits.
  * A crash is an `Error` (whatever a handler threw is made into one).
@@ -21,10 +23,19 @@ export function isOrderly(reason: ExitReason): boolean {
 export function formatReason(reason: ExitReason): string {
   if (typeof reason === 'string') return reason;
   if (reason instanceof Error) return `${reason.name}: ${reason.message}`;
-  return `{ shutdown: ${typeof reason.shutdown === 'string' ? reason.shutdown : JSON.stringify(reason.shutdown)} }`;
+  return `{ shutdown: ${formatValue(reason.shutdown)} }`;
+}
+
+/** A one-line text of any value; never throws, whatever the value. */
+export function formatValue(value: unknown): string {
+  try {
+    return (typeof value === 'object' && value !== null ? JSON.stringify(value) : undefined) ?? String(value);
+  } catch {
+    return inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, customInspect: false });
+  }
 }
 
 /** Makes whatever a handler threw into a crash reason: an `Error` as it is, anything else as the `cause` of one. */
 export function toExitReason(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`non-error thrown: ${String(thrown)}`, { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error(`non-error thrown: ${formatValue(thrown)}`, { cause: thrown });
 }

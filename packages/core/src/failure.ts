@@ -1,3 +1,5 @@
+import { toExitReason } from './exit-reason.js';
+
 /** Made by {@link failure}. */
 export class Failure {
   readonly error: Error;
@@ -20,6 +22,6 @@ export async function failing<T>(work: () => T | Promise<T>): Promise<T | Failur
   try {
     return await work();
   } catch (error) {
-    return new Failure(error instanceof Error ? error : new Error(String(error), { cause: error }));
+    return new Failure(toExitReason(error));
   }
 }

@@ -29,7 +29,7 @@ export {
 } from './errors.js';
 export { type ExitReason, formatReason, isOrderly, toExitReason } from './exit-reason.js';
 export { Failure, failing, failure } from './failure.js';
-export { RemoteName, type RemoteGateway, type SpawnOptions, type TopicSource } from './gateway.js';
+export { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 export { LocalNames } from './local-names.js';
 export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
 export { type Answer, PendingCall } from './pending-call.js';

@@ -14,7 +14,7 @@ export class LocalNames {
     return [...this.#byName.keys()];
   }
 
-  /** @throws FoundationError `name-taken`, `invalid-option` */
+  /** @throws FoundationError `name-taken`, `invalid-option`, `noproc` when the actor has ended */
   register(name: string, process: Process): void {
     if (typeof name !== 'string' || name.length === 0) {
       throw new FoundationError('invalid-option', `A name is a non-empty string; given: ${String(name)}.`);
@@ -22,10 +22,15 @@ export class LocalNames {
     const holder = this.#byName.get(name);
     if (holder === process) return;
     if (holder !== undefined) {
-      throw new FoundationError('name-taken', `The name '${name}' belongs to ${holder.pid}; choose another or stop that actor.`, {
-        details: { name },
-      });
+      throw new FoundationError(
+        'name-taken',
+        `The name '${name}' belongs to ${holder.pid}; choose another or stop that actor.`,
+        {
+          details: { name },
+        },
+      );
     }
+    if (!process.alive) throw process.notAlive(`register '${name}'`);
     this.#byName.set(name, process);
     process.names = process.names === undefined ? [name] : [...process.names, name];
   }

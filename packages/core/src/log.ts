@@ -1,8 +1,12 @@
+import { formatValue } from './exit-reason.js';
+
 /** Severity of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Where log lines go; pino's signature fits. */
-export type Log = { readonly [level in LogLevel]: (fields: Readonly<Record<string, unknown>>, message: string) => void };
+export type Log = {
+  readonly [level in LogLevel]: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+};
 
 /** A log that drops everything. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -25,5 +29,5 @@ export function stderrLog(minimum: LogLevel = 'warn'): Log {
 
 function formatField(value: unknown): string {
   if (value instanceof Error) return value.stack ?? value.message;
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+  return formatValue(value);
 }

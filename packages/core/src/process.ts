@@ -17,6 +17,9 @@ export const EXIT = 2;
 /** A function to run as a message of its own: internal continuations. */
 export const RUN = 3;
 
+/** Calls and offers that wait here are looked through for those whose callers gave up from this many on. */
+const SWEEP_FROM = 64;
+
 /** The life of a process. */
 export type ProcessStatus = 'starting' | 'running' | 'sealed' | 'terminating' | 'dead';
 
@@ -59,20 +62,17 @@ export class Process implements Runnable {
   from: Answer | undefined = undefined;
   #context: ActorContext | undefined = undefined;
   #deferred: Set<Answer> | undefined = undefined;
+  #sweepAt = SWEEP_FROM;
   #offers: OfferWaiter[] | undefined = undefined;
   #sealWaiters: (() => void)[] | undefined = undefined;
+  /** Ended by a `killed` that was not trapped: `terminate` does not run. */
+  #killed = false;
   /** An exit signal arrived during the handler on the stack: its result is discarded. */
   #doomed = false;
   #lastOp = '';
   #lastCast: Handler | undefined = undefined;
 
-  constructor(
-    system: ActorSystem,
-    pid: Pid,
-    program: Program,
-    start: Start<AnyDefinition>,
-    parent: Pid | undefined,
-  ) {
+  constructor(system: ActorSystem, pid: Pid, program: Program, start: Start<AnyDefinition>, parent: Pid | undefined) {
     this.system = system;
     this.pid = pid;
     this.program = program;
@@ -88,6 +88,11 @@ export class Process implements Runnable {
 
   get alive(): boolean {
     return this.status !== 'dead';
+  }
+
+  /** How many calls wait for a deferred answer. */
+  get deferredCount(): number {
+    return this.#deferred?.size ?? 0;
   }
 
   get ready(): boolean {
@@ -123,6 +128,10 @@ export class Process implements Runnable {
     } else {
       this.#offers ??= [];
       this.#offers.push({ op, payload, answer });
+      if (this.#offers.length >= this.#sweepAt) {
+        this.#offers = this.#offers.filter(offer => !offer.answer.settled);
+        this.#sweepAt = Math.max(SWEEP_FROM, this.#offers.length * 2);
+      }
     }
   }
 
@@ -150,7 +159,13 @@ export class Process implements Runnable {
     if (!box.removeFirst(head => typeof head === 'string')) return;
     const answer = box.meta as Answer | undefined;
     if (answer !== undefined) answer.fail(this.#full(String(box.head)));
-    else this.system.deadLetters.add({ to: this.toString(), op: String(box.head), payload: box.payload, reason: 'mailbox-full' });
+    else
+      this.system.deadLetters.add({
+        to: this.toString(),
+        op: String(box.head),
+        payload: box.payload,
+        reason: 'mailbox-full',
+      });
     box.forget();
   }
 
@@ -215,7 +230,7 @@ export class Process implements Runnable {
     }
     this.active = false;
     system.current = undefined;
-    if (this.exitReason !== undefined && !this.busy) this.#end();
+    if (this.exitReason !== undefined) this.#endAfterHandler();
   }
 
   #handleCall(op: string, payload: unknown, answer: Answer): void {
@@ -238,7 +253,7 @@ export class Process implements Runnable {
     if (!this.busy) this.from = undefined;
     this.active = false;
     system.current = undefined;
-    if (this.exitReason !== undefined && !this.busy) this.#end();
+    if (this.exitReason !== undefined) this.#endAfterHandler();
   }
 
   #handleSignal(kind: number, payload: unknown): void {
@@ -253,7 +268,14 @@ export class Process implements Runnable {
     }
     this.active = false;
     system.current = undefined;
-    if (this.exitReason !== undefined && !this.busy) this.#end();
+    if (this.exitReason !== undefined) this.#endAfterHandler();
+  }
+
+  /** Ends unless the handler goes on asynchronously; an exit signal that arrived during it does not wait for that. */
+  #endAfterHandler(): void {
+    if (this.busy && !this.#doomed) return;
+    this.busy = false;
+    this.#end();
   }
 
   #signalResult(kind: number, payload: unknown, program: Program): unknown {
@@ -275,7 +297,8 @@ export class Process implements Runnable {
 
   #await(result: PromiseLike<unknown>, answer: Answer | undefined): void {
     this.busy = true;
-    result.then(
+    // A thenable of someone's own making may settle at once, twice, or throw.
+    (result instanceof Promise ? result : Promise.resolve(result)).then(
       value => {
         if (!this.#resumeAfterAwait(answer)) return;
         if (answer !== undefined) this.#reply(answer, value);
@@ -311,12 +334,11 @@ export class Process implements Runnable {
   }
 
   #reply(answer: Answer, value: unknown): void {
+    if (answer.settled) return;
     if (value === noReply) {
-      this.#deferred ??= new Set();
-      this.#deferred.add(answer);
+      this.#defer(answer);
       return;
     }
-    if (answer.settled) return;
     if (value instanceof Failure) {
       answer.fail(value.error);
       return;
@@ -325,7 +347,20 @@ export class Process implements Runnable {
       answer.fail(this.#killedMidway());
       return;
     }
-    answer.succeed(this.system.copy === undefined ? value : this.system.copy(value));
+    try {
+      answer.succeed(this.system.copy === undefined || this.program.supervisor ? value : this.system.copy(value));
+    } catch (error) {
+      answer.fail(toExitReason(error));
+    }
+  }
+
+  #defer(answer: Answer): void {
+    this.#deferred ??= new Set();
+    const deferred = this.#deferred;
+    deferred.add(answer);
+    if (deferred.size < this.#sweepAt) return;
+    for (const waiting of deferred) if (waiting.settled) deferred.delete(waiting);
+    this.#sweepAt = Math.max(SWEEP_FROM, deferred.size * 2);
   }
 
   /** Answers a call whose handler returned `noReply`. */
@@ -352,14 +387,17 @@ export class Process implements Runnable {
         cause: thrown,
       }),
     );
-    this.exitReason ??= reason;
+    if (!this.#doomed) this.exitReason = reason;
     this.system.reportCrash(this, reason);
   }
 
-  /** Asks the process to end after the handler that is running, if one is; the first reason stands. */
+  /**
+   * Asks the process to end after the handler (or `init`) that is running, if one is; the first reason stands, but a crash goes
+   * before it.
+   */
   stop(reason: ExitReason): void {
     this.exitReason ??= reason;
-    if (!this.active && !this.busy) this.#end();
+    if (!this.active && !this.busy && this.status !== 'starting') this.#end();
   }
 
   /** Ends the process now: what runs asynchronously in it is abandoned. */
@@ -370,6 +408,7 @@ export class Process implements Runnable {
       if (killed) this.finish(reason);
       return;
     }
+    this.#killed = killed;
     this.exitReason = reason;
     if (this.active) {
       this.#doomed = true;
@@ -386,7 +425,7 @@ export class Process implements Runnable {
     this.status = 'terminating';
     this.#context?.abort(reason);
     const { terminate } = this.program;
-    if (terminate === undefined || reason === 'killed' || !wasRunning) {
+    if (terminate === undefined || this.#killed || !wasRunning) {
       this.finish(reason);
       return;
     }
@@ -396,7 +435,7 @@ export class Process implements Runnable {
     try {
       const result = terminate(this.state, reason, this.context);
       if (isThenable(result)) {
-        result.then(
+        Promise.resolve(result).then(
           () => this.finish(reason),
           error => this.#terminateFailed(error),
         );
@@ -445,7 +484,8 @@ export class Process implements Runnable {
   #bounceMail(): void {
     this.mailbox.drain((head, payload, meta) => {
       if (meta !== undefined) (meta as Answer).fail(this.notAlive(String(head)));
-      else if (typeof head === 'string') this.system.deadLetters.add({ to: this.toString(), op: head, payload, reason: 'noproc' });
+      else if (typeof head === 'string')
+        this.system.deadLetters.add({ to: this.toString(), op: head, payload, reason: 'noproc' });
     });
     const offers = this.#offers;
     this.#offers = undefined;
@@ -460,7 +500,10 @@ export class Process implements Runnable {
 
   #killedMidway(): FoundationError {
     const why = this.exitReason === undefined ? '' : `: ${formatReason(this.exitReason)}`;
-    return new FoundationError('unknown-outcome', `${this} ended before it answered${why}; the call may have taken effect in part.`);
+    return new FoundationError(
+      'unknown-outcome',
+      `${this} ended before it answered${why}; the call may have taken effect in part.`,
+    );
   }
 
   // --- hand-off -------------------------------------------------------------------------------------------------
@@ -474,7 +517,8 @@ export class Process implements Runnable {
       }
       this.#sealWaiters ??= [];
       this.#sealWaiters.push(() => resolve(this.status === 'sealed'));
-      if (!this.busy && !this.active) this.#sealIfAsked();
+      if (this.status === 'sealed') this.#wakeSealWaiters();
+      else if (!this.busy && !this.active) this.#sealIfAsked();
     });
   }
 
@@ -519,9 +563,7 @@ export class Process implements Runnable {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function'
-  );
+  return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
 }
 
 export type { PendingCall, RemoteName };

@@ -19,9 +19,6 @@ export interface TargetResolver {
   toString(): string;
 }
 
-/** Actors' own timers do not keep the operating-system process alive. */
-export const timerOptions = { unref: false } as const;
-
 const RETRY_MOVED_AFTER = 5;
 
 /** The one implementation of `Ref`. */
@@ -90,7 +87,7 @@ export class ActorRef {
     if (target === undefined) return Promise.reject(this.#unresolved(op));
     const call = new PendingCall(this.#system, op, this);
     this.#start(call, options);
-    this.#system.offer(target, op, payload, options ?? this.#options, call);
+    if (!call.settled) this.#system.offer(target, op, payload, options ?? this.#options, call);
     return call.promise as Promise<void>;
   }
 
@@ -112,17 +109,17 @@ export class ActorRef {
   /** An actor that has moved says so without having handled the call: look again, as long as there is time. */
   async #callResolved(op: string, payload: unknown, options: CallOptions | undefined): Promise<unknown> {
     const { clock } = this.#system;
-    const timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
+    let timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
     const deadline = clock.now() + timeout;
     for (;;) {
       const target = this.#resolve();
       if (target === undefined) throw this.#unresolved(op);
-      const left = timeout === Number.POSITIVE_INFINITY ? timeout : Math.max(0, deadline - clock.now());
       try {
-        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout: left });
+        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout });
       } catch (error) {
         if (!isFoundationError(error, 'moved') || clock.now() + RETRY_MOVED_AFTER >= deadline) throw error;
         await new Promise<void>(resolve => clock.setTimeout(resolve, RETRY_MOVED_AFTER));
+        timeout = Math.max(0, deadline - clock.now());
       }
     }
   }

@@ -5,7 +5,8 @@
 export class RestartIntensity {
   readonly #maxRestarts: number;
   readonly #within: number;
-  #times: number[] = [];
+  readonly #times: number[] = [];
+  #first = 0;
 
   constructor(maxRestarts: number, within: number) {
     this.#maxRestarts = maxRestarts;
@@ -14,8 +15,14 @@ export class RestartIntensity {
 
   /** Counts a restart at `now`; returns whether it is still within the intensity. */
   allow(now: number): boolean {
-    this.#times = this.#times.filter(time => now - time <= this.#within);
     this.#times.push(now);
-    return this.#times.length <= this.#maxRestarts;
+    while (now - (this.#times[this.#first] as number) > this.#within) this.#first++;
+    const counted = this.#times.length - this.#first;
+    // Now and then only, so that a restart costs the same whatever the intensity.
+    if (this.#first > counted) {
+      this.#times.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return counted <= this.#maxRestarts;
   }
 }

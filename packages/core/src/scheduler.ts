@@ -11,7 +11,9 @@ export interface Runnable {
   readonly ready: boolean;
 }
 
-const CHECK_EVERY = 128;
+/** Messages between two looks at the clock: few while handlers take long, more while they are quick. */
+const FEWEST_BETWEEN_CHECKS = 1;
+const MOST_BETWEEN_CHECKS = 64;
 
 /**
  * Runs what is ready, in turn, a slice each. Work that follows from work runs in the same turn of the event loop (a microtask)
@@ -28,8 +30,10 @@ export class Scheduler {
   #running = false;
   #macrotaskArmed = false;
   #left = TURN_MESSAGES;
-  #untilCheck = CHECK_EVERY;
+  #stride = 16;
+  #untilCheck = 16;
   #turnStart = 0;
+  #checked = 0;
 
   constructor(clock: Clock, onTurnEnd: () => void) {
     this.#clock = clock;
@@ -53,6 +57,7 @@ export class Scheduler {
     if (this.#macrotaskArmed) return;
     this.#macrotaskArmed = true;
     this.#turnStart = this.#clock.now();
+    this.#checked = this.#turnStart;
     setImmediate(this.#macrotask);
   }
 
@@ -82,17 +87,14 @@ export class Scheduler {
       const next = queue[this.#first] as Runnable;
       this.#first++;
       next.queued = false;
-      const handled = next.run(Math.min(SLICE_MESSAGES, this.#left));
+      const handled = next.run(Math.min(SLICE_MESSAGES, this.#left, this.#stride));
       if (next.ready && !next.queued) {
         next.queued = true;
         queue.push(next);
       }
       this.#left -= handled;
-      this.#untilCheck -= handled + 1;
-      if (this.#untilCheck <= 0) {
-        this.#untilCheck = CHECK_EVERY;
-        if (this.#clock.now() - this.#turnStart > TURN_MS) this.#left = 0;
-      }
+      this.#untilCheck -= handled > 0 ? handled : 1;
+      if (this.#untilCheck <= 0) this.#check();
       if (this.#first >= 1024 && this.#first * 2 >= queue.length) {
         queue.copyWithin(0, this.#first);
         queue.length -= this.#first;
@@ -106,5 +108,17 @@ export class Scheduler {
       this.touch();
     }
     this.#running = false;
+  }
+
+  /** Ends the turn when its time is spent, and looks again after about a quarter of that time. */
+  #check(): void {
+    const now = this.#clock.now();
+    if (now - this.#turnStart > TURN_MS) this.#left = 0;
+    const quick = now - this.#checked < TURN_MS / 4;
+    this.#checked = now;
+    this.#stride = quick
+      ? Math.min(MOST_BETWEEN_CHECKS, this.#stride * 2)
+      : Math.max(FEWEST_BETWEEN_CHECKS, this.#stride >> 2);
+    this.#untilCheck = this.#stride;
   }
 }

@@ -35,7 +35,7 @@ export interface ChildCounts {
 export async function startChild(supervisor: Process, entry: SupervisedChild): Promise<void> {
   const process = supervisor.system.launch(entry.spec.start, { linkWith: supervisor, name: entry.spec.name });
   entry.process = process;
-  if (process.status === 'starting') {
+  if (process.status !== 'running') {
     try {
       await supervisor.system.started(process);
     } catch (error) {
@@ -84,7 +84,12 @@ export function countChildren(entries: Iterable<SupervisedChild>): ChildCounts {
 }
 
 /** Logs a restart, as telemetry. */
-export function reportRestart(system: ActorSystem, supervisor: Process, entry: SupervisedChild, reason: ExitReason): void {
+export function reportRestart(
+  system: ActorSystem,
+  supervisor: Process,
+  entry: SupervisedChild,
+  reason: ExitReason,
+): void {
   system.telemetry.emit(
     'supervisor.restart',
     { count: 1 },

@@ -22,9 +22,9 @@ import {
   countChildren,
   needsRestart,
   reportRestart,
+  type SupervisedChild,
   startChild,
   stopChild,
-  type SupervisedChild,
 } from './supervised-child.js';
 import type { Definition, Exit, Start } from './types.js';
 
@@ -92,7 +92,9 @@ export class SupervisorState {
         await startChild(this.#process, entry);
       } catch (error) {
         await this.stopAll();
-        throw new FoundationError('start-failed', `Child '${spec.id}' did not start: ${(error as Error).message}`, { cause: error });
+        throw new FoundationError('start-failed', `Child '${spec.id}' did not start: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
       this.children.push(entry);
     }
@@ -121,7 +123,12 @@ export class SupervisorState {
     const { system } = this.#process;
     if (!this.#intensity.allow(system.clock.now())) {
       system.log.error(
-        { supervisor: this.#process.toString(), child: entry.spec.id, maxRestarts: this.#spec.maxRestarts, within: this.#spec.within },
+        {
+          supervisor: this.#process.toString(),
+          child: entry.spec.id,
+          maxRestarts: this.#spec.maxRestarts,
+          within: this.#spec.within,
+        },
         'supervisor gives up: too many restarts',
       );
       this.#process.stop('shutdown');
@@ -136,7 +143,12 @@ export class SupervisorState {
       try {
         await startChild(this.#process, other);
       } catch (error) {
-        system.log.error({ supervisor: this.#process.toString(), child: other.spec.id, error: error as Error }, 'a restart failed');
+        // Killed meanwhile: nobody is left to restart anything.
+        if (!this.#process.alive) return;
+        system.log.error(
+          { supervisor: this.#process.toString(), child: other.spec.id, error: error as Error },
+          'a restart failed',
+        );
         other.restarting = true;
         this.#process.enqueueCast('retry', { id: other.spec.id, reason: error });
         return;
@@ -182,6 +194,12 @@ export class SupervisorState {
     const entry = this.known(id);
     if (entry.process !== undefined) {
       throw new FoundationError('already-started', `Child '${id}' runs already as ${entry.process.pid}.`);
+    }
+    if (entry.restarting) {
+      throw new FoundationError(
+        'invalid-operation',
+        `Child '${id}' is being restarted; terminateChild('${id}') gives that up.`,
+      );
     }
     await startChild(this.#process, entry);
     return (entry.process as unknown as Process).pid;

@@ -1,11 +1,12 @@
+import { checkStart } from './child-spec.js';
 import { type Clock, systemClock } from './clock.js';
 import { callingSelf, type NodeHandle } from './context.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deadlines } from './deadlines.js';
 import { CRASH_LOG_LIMIT, CRASH_LOG_WITHIN, SHUTDOWN_TIMEOUT } from './defaults.js';
 import { FoundationError } from './errors.js';
-import { type ExitReason, formatReason } from './exit-reason.js';
-import { RemoteName, type RemoteGateway, type SpawnOptions, type TopicSource } from './gateway.js';
+import { type ExitReason, formatReason, formatValue, toExitReason } from './exit-reason.js';
+import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 import { LocalNames } from './local-names.js';
 import { type Log, stderrLog } from './log.js';
 import { type Answer, type CallHost, PendingCall } from './pending-call.js';
@@ -56,14 +57,16 @@ export class ActorSystem implements CallHost {
   readonly log: Log;
   readonly telemetry: Telemetry;
   readonly names: LocalNames = new LocalNames();
-  readonly deadLetters: DeadLetters = new DeadLetters();
+  readonly deadLetters: DeadLetters = new DeadLetters(error =>
+    this.log.error({ node: this.node, error }, 'a subscriber of dead letters failed'),
+  );
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
   readonly copy: ((value: unknown) => unknown) | undefined;
   /** Makes targets of refs that crossed from other nodes by name; see `TargetResolver.portable`. */
   readonly resolvers: Map<string, (name: string) => TargetResolver> = new Map();
   /** What `ctx.node` gives. */
-  handle: NodeHandle = {};
+  handle: NodeHandle = {} as NodeHandle;
   /** The cluster, when there is one. */
   gateway: RemoteGateway | undefined = undefined;
   /** Pub/sub, when there is one. */
@@ -72,7 +75,10 @@ export class ActorSystem implements CallHost {
   current: Process | undefined = undefined;
   readonly #processes = new Map<number, Process>();
   readonly #moved = new Map<number, Moved>();
-  readonly #remoteWatches = new Map<string, Map<MonitorRef, { readonly watcher: Process | Watcher; readonly pid: Pid }>>();
+  readonly #remoteWatches = new Map<
+    string,
+    Map<MonitorRef, { readonly watcher: Process | Watcher; readonly pid: Pid }>
+  >();
   readonly #remoteLinks = new Map<string, Map<string, { readonly process: Process; readonly pid: Pid }>>();
   readonly #signals: (() => void)[] = [];
   #delivering = false;
@@ -119,7 +125,7 @@ export class ActorSystem implements CallHost {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (process.status !== 'starting') return Promise.resolve(this.refTo<D>(process));
+    if (process.status === 'running') return Promise.resolve(this.refTo<D>(process));
     return this.started(process).then(() => this.refTo<D>(process));
   }
 
@@ -130,16 +136,21 @@ export class ActorSystem implements CallHost {
   ): Promise<Ref<D>> {
     const on = options.on as string;
     if (this.gateway === undefined) {
-      throw new FoundationError('noconnection', `Can't spawn ${start.definition.name} on '${on}': this system has no cluster.`);
+      throw new FoundationError(
+        'noconnection',
+        `Can't spawn ${start.definition.name} on '${on}': this system has no cluster.`,
+      );
     }
     const pid = await this.gateway.spawn(on, start, options, linkWith?.pid);
     if (linkWith?.alive === true) this.link(linkWith, pid);
+    else if (linkWith !== undefined) this.exit(pid, linkWith.exitReason ?? 'normal', linkWith.pid);
     return this.ref<D>(pid);
   }
 
   /**
-   * Creates a process and begins its `init`; the process is `running` on return when `init` is synchronous, else `starting`.
-   * @throws FoundationError `start-failed`, `name-taken`
+   * Creates a process and begins its `init`; the process is `running` on return when `init` is synchronous, else `starting`
+   * (or on its way out, when its `init` brought about its end: see {@link started}).
+   * @throws FoundationError `start-failed`, `name-taken`, `invalid-option`, `stopped` when the process to link with has ended
    */
   launch(
     start: Start<AnyDefinition>,
@@ -150,7 +161,14 @@ export class ActorSystem implements CallHost {
       readonly before?: (process: Process) => void;
     } = {},
   ): Process {
+    checkStart(start);
     const { program } = start.definition;
+    if (options.linkWith?.alive === false) {
+      throw new FoundationError(
+        'stopped',
+        `${program.name} was not started: ${options.linkWith}, who starts it, has ended.`,
+      );
+    }
     const pid = new Pid(this.node, this.incarnation, this.#nextId++);
     const process = new Process(this, pid, program, start, options.linkWith?.pid);
     if (options.name !== undefined) this.names.register(options.name, process);
@@ -201,11 +219,11 @@ export class ActorSystem implements CallHost {
     let fail!: (error: Error) => void;
     const promise = new Promise<void>((resolve, reject) => {
       fail = reject;
-      state.then(
+      Promise.resolve(state).then(
         value => {
           this.#starting.delete(process);
           this.#initialised(process, value);
-          resolve();
+          this.started(process).then(resolve, reject);
         },
         error => {
           this.#starting.delete(process);
@@ -218,16 +236,23 @@ export class ActorSystem implements CallHost {
     this.#starting.set(process, { promise, fail });
   }
 
-  /** Resolves when `init` is through. @throws (rejects) `start-failed` */
+  /**
+   * Resolves when `init` is through; to be asked in the same turn as {@link launch}.
+   * @throws (rejects) `start-failed`, also when the actor was ended during its `init`: once it has ended, its names free
+   */
   started(process: Process): Promise<void> {
-    if (process.status !== 'starting') return Promise.resolve();
-    return this.#starting.get(process)?.promise ?? Promise.resolve();
+    if (process.status === 'running' || process.status === 'sealed') return Promise.resolve();
+    const starting = this.#starting.get(process);
+    if (starting !== undefined) return starting.promise;
+    return this.whenEnded(process.pid).then(() => {
+      throw endedDuringInit(process, process.exitReason ?? 'normal');
+    });
   }
 
   #failStart(process: Process, error: unknown, linkWith: Process | undefined): void {
     if (linkWith !== undefined) this.#unlinkLocal(linkWith, process);
     else if (process.parent !== undefined) this.#unlinkParent(process);
-    process.finish(error instanceof Error ? error : new Error(String(error), { cause: error }));
+    process.finish(toExitReason(error));
   }
 
   #unlinkParent(process: Process): void {
@@ -262,7 +287,8 @@ export class ActorSystem implements CallHost {
 
   /** A ref on the local name `name` of the node `node`, which need not exist yet. */
   refOn<D extends AnyDefinition = AnyDefinition>(node: string, name: string, options?: CallOptions): Ref<D> {
-    if (node !== this.node) return new ActorRef(this, new RemoteName(node, name), undefined, options) as unknown as Ref<D>;
+    if (node !== this.node)
+      return new ActorRef(this, new RemoteName(node, name), undefined, options) as unknown as Ref<D>;
     const resolver: TargetResolver = { resolve: () => this.names.whereis(name), toString: () => `'${name}'` };
     return this.refBy<D>(resolver, options);
   }
@@ -296,7 +322,7 @@ export class ActorSystem implements CallHost {
   cast(target: Target, op: string, payload: unknown, options: SendOptions | undefined): void {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
-      local.enqueueCast(op, this.copy === undefined ? payload : this.copy(payload));
+      local.enqueueCast(op, this.copy === undefined ? payload : this.#copied(local, payload));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
       if (moved?.forward === true) this.cast(moved.to, op, payload, options);
@@ -312,7 +338,8 @@ export class ActorSystem implements CallHost {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
       if (local === this.current) call.fail(callingSelf(op, local));
-      else local.enqueueCall(op, this.copy === undefined ? payload : this.copy(payload), call);
+      else if (this.copy === undefined) local.enqueueCall(op, payload, call);
+      else this.#attempt(call, () => local.enqueueCall(op, this.#copied(local, payload), call));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
       if (moved?.forward === true) this.call(moved.to, op, payload, options, call);
@@ -325,7 +352,7 @@ export class ActorSystem implements CallHost {
   offer(target: Target, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
-      local.enqueueOffer(op, this.copy === undefined ? payload : this.copy(payload), call);
+      this.#attempt(call, () => local.enqueueOffer(op, this.#copied(local, payload), call));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
       if (moved?.forward === true) this.offer(moved.to, op, payload, options, call);
@@ -340,15 +367,32 @@ export class ActorSystem implements CallHost {
       call.fail(new FoundationError('noconnection', `'${op}' to ${target} was not sent: this system has no cluster.`));
       return;
     }
+    const { gateway } = this;
+    this.#attempt(call, () => send(gateway));
+  }
+
+  /** A message that can't be sent is a failure of its call. */
+  #attempt(call: PendingCall, send: () => void): void {
     try {
-      send(this.gateway);
+      send();
     } catch (error) {
-      call.fail(error as Error);
+      call.fail(toExitReason(error));
     }
   }
 
+  /** Supervisors take start data, which holds definitions: they never cross to another node, and are not copied. */
+  #copied(to: Process, payload: unknown): unknown {
+    return this.copy === undefined || to.program.supervisor ? payload : this.copy(payload);
+  }
+
   /** A message that came from another node for a local actor. The answer, if there is one, goes back by `answer`. */
-  receive(to: number | string, op: string, payload: unknown, answer: Answer | undefined, accept: Answer | undefined): void {
+  receive(
+    to: number | string,
+    op: string,
+    payload: unknown,
+    answer: Answer | undefined,
+    accept: Answer | undefined,
+  ): void {
     const process = typeof to === 'number' ? this.#processes.get(to) : this.names.whereis(to);
     if (process !== undefined) {
       if (answer !== undefined) process.enqueueCall(op, payload, answer);
@@ -411,8 +455,8 @@ export class ActorSystem implements CallHost {
 
   // --- signals --------------------------------------------------------------------------------------------------
 
-  /** Sends an exit signal; `kill` can't be trapped. */
-  exit(to: Pid, reason: ExitReason, from: Pid = to): void {
+  /** Sends an exit signal, by default in the name of no actor; `kill` can't be trapped, `normal` ends none but its sender. */
+  exit(to: Pid, reason: ExitReason, from: Pid = this.#hostPid()): void {
     if (this.isLocal(to)) this.#signal(() => this.receiveExit(from, to, reason, false));
     else this.gateway?.exit(from, to, reason, false);
   }
@@ -444,7 +488,7 @@ export class ActorSystem implements CallHost {
     const waiting = this.#starting.get(process);
     if (waiting === undefined) return;
     this.#starting.delete(process);
-    waiting.fail(startFailed(process, new Error(`ended during init: ${formatReason(reason)}`)));
+    waiting.fail(endedDuringInit(process, reason));
   }
 
   link(process: Process, to: Pid): void {
@@ -517,8 +561,11 @@ export class ActorSystem implements CallHost {
     right.links?.delete(left.pid.key);
   }
 
-  monitor(watcher: Process, to: Pid): MonitorRef {
+  /** @param target - undefined for nobody, which fires with `noproc` */
+  monitor(watcher: Process, target: Pid | undefined): MonitorRef {
     const monitor = this.#nextMonitor++;
+    if (!watcher.alive) return monitor;
+    const to = target ?? this.#hostPid();
     watcher.monitoring ??= new Map();
     watcher.monitoring.set(monitor, to);
     this.#watch(watcher, { monitor, pid: watcher.pid, callback: undefined }, to);
@@ -528,11 +575,21 @@ export class ActorSystem implements CallHost {
   /** Calls `callback` once when `to` ends (asynchronously, if it is gone already). For the runtime and for hosts. */
   watch(to: Pid, callback: (reason: ExitReason) => void): () => void {
     const monitor = this.#nextMonitor++;
+    if (this.isLocal(to) && !this.#processes.has(to.id)) {
+      let cancelled = false;
+      queueMicrotask(() => {
+        if (!cancelled) this.#signal(() => callback('noproc'));
+      });
+      return () => {
+        cancelled = true;
+      };
+    }
     const watcher: Watcher = { monitor, pid: undefined, callback };
     this.#watch(watcher, watcher, to);
     return () => {
       if (this.isLocal(to)) this.#processes.get(to.id)?.watchers?.delete(watcherKey(watcher));
-      else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true) this.gateway?.demonitor(this.#hostPid(), to, monitor);
+      else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true)
+        this.gateway?.demonitor(this.#hostPid(), to, monitor);
     };
   }
 
@@ -618,7 +675,7 @@ export class ActorSystem implements CallHost {
     if (owner instanceof Process) {
       if (owner.alive) owner.enqueueSignal(DOWN, { monitor, pid, reason });
     } else {
-      owner.callback?.(reason);
+      this.#signal(() => owner.callback?.(reason));
     }
   }
 
@@ -653,10 +710,19 @@ export class ActorSystem implements CallHost {
     if (this.#delivering) return;
     this.#delivering = true;
     try {
-      for (let index = 0; index < this.#signals.length; index++) this.#signals[index]?.();
+      for (let index = 0; index < this.#signals.length; index++) this.#deliver(this.#signals[index] as () => void);
     } finally {
       this.#signals.length = 0;
       this.#delivering = false;
+    }
+  }
+
+  /** What a host's callback throws must not keep others from hearing. */
+  #deliver(signal: () => void): void {
+    try {
+      signal();
+    } catch (error) {
+      this.log.error({ node: this.node, error }, 'a callback on the end of an actor failed');
     }
   }
 
@@ -668,7 +734,7 @@ export class ActorSystem implements CallHost {
 
   /**
    * Asks an actor to end after the messages that it has already (OTP's `GenServer.stop`), waits, and kills it when it takes
-   * too long. An actor of another node gets an exit signal.
+   * too long. An actor of another node gets an exit signal (`shutdown` in place of `normal`, which would not end it).
    * @param reason - default `'normal'`
    * @param timeout - milliseconds, or `Infinity`; default 5,000
    * @returns the reason with which it ended
@@ -678,7 +744,7 @@ export class ActorSystem implements CallHost {
     return this.#end(pid, timeout, () => {
       const process = this.process(pid);
       if (process !== undefined) process.enqueueSignal(RUN, () => process.stop(reason));
-      else this.exit(pid, reason, this.#hostPid());
+      else this.exit(pid, reason === 'normal' ? 'shutdown' : reason);
     });
   }
 
@@ -686,14 +752,19 @@ export class ActorSystem implements CallHost {
    * What a supervisor does to a child: one that traps exits ends in order, others at once; killed after `timeout`.
    * @param timeout - milliseconds, `Infinity`, or `'brutal_kill'`
    */
-  shutdownProcess(process: Process, timeout: number | 'brutal_kill', reason: ExitReason = 'shutdown'): Promise<ExitReason> {
+  shutdownProcess(
+    process: Process,
+    timeout: number | 'brutal_kill',
+    reason: ExitReason = 'shutdown',
+  ): Promise<ExitReason> {
     const { pid } = process;
     const limit = timeout === 'brutal_kill' ? Number.POSITIVE_INFINITY : timeout;
     return this.#end(pid, limit, () => {
       if (timeout === 'brutal_kill') this.exit(pid, 'kill');
-      else if (process.trapExit && process.status !== 'starting') process.enqueueSignal(RUN, () => process.stop(reason));
+      else if (process.trapExit && process.status !== 'starting')
+        process.enqueueSignal(RUN, () => process.stop(reason));
       else if (process.trapExit) this.exit(pid, 'kill');
-      else this.exit(pid, reason, this.#hostPid());
+      else this.exit(pid, reason);
     });
   }
 
@@ -715,11 +786,18 @@ export class ActorSystem implements CallHost {
     return new Promise(resolve => this.watch(pid, resolve));
   }
 
-  /** Ends every actor of this system, those started last first. */
+  /**
+   * Ends every actor of this system: first those that no live actor started with a link, last started first. A supervisor
+   * ends its own children; who is left over comes next.
+   */
   async shutdown(): Promise<void> {
-    const all = [...this.#processes.values()].reverse();
-    for (const process of all) {
-      if (process.alive) await this.shutdownProcess(process, process.program.supervisor ? Infinity : SHUTDOWN_TIMEOUT);
+    while (this.#processes.size > 0) {
+      const roots = [...this.#processes.values()].filter(
+        ({ parent }) => parent === undefined || this.process(parent) === undefined,
+      );
+      for (const process of roots.reverse()) {
+        await this.shutdownProcess(process, process.program.supervisor ? Number.POSITIVE_INFINITY : SHUTDOWN_TIMEOUT);
+      }
     }
   }
 
@@ -731,17 +809,29 @@ export class ActorSystem implements CallHost {
 
   /** Logs a crash, at most so many in so long. */
   reportCrash(process: Process, error: Error): void {
-    this.telemetry.emit('actor.crash', { count: 1 }, { pid: process.pid.toString(), definition: process.program.name, error });
+    this.telemetry.emit(
+      'actor.crash',
+      { count: 1 },
+      { pid: process.pid.toString(), definition: process.program.name, error },
+    );
     const now = this.clock.now();
     if (now - this.#crashWindow > CRASH_LOG_WITHIN) {
-      if (this.#suppressed > 0) this.log.error({ count: this.#suppressed }, 'more actors crashed; reports were suppressed');
       this.#crashWindow = now;
       this.#crashes = 0;
-      this.#suppressed = 0;
     }
     this.#crashes++;
-    if (this.#crashes > CRASH_LOG_LIMIT) this.#suppressed++;
-    else this.log.error({ node: this.node, error }, `${process} crashed`);
+    if (this.#crashes <= CRASH_LOG_LIMIT) {
+      this.log.error({ node: this.node, error }, `${process} crashed`);
+    } else if (this.#suppressed++ === 0) {
+      this.clock.setTimeout(() => this.#reportSuppressed(), this.#crashWindow + CRASH_LOG_WITHIN - now, {
+        unref: true,
+      });
+    }
+  }
+
+  #reportSuppressed(): void {
+    this.log.error({ node: this.node, count: this.#suppressed }, 'more actors crashed; reports were suppressed');
+    this.#suppressed = 0;
   }
 
   // --- hand-off -------------------------------------------------------------------------------------------------
@@ -764,8 +854,12 @@ export class ActorSystem implements CallHost {
 
 function startFailed(process: Process, error: unknown): FoundationError {
   if (error instanceof FoundationError && error.code === 'start-failed') return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message : formatValue(error);
   return new FoundationError('start-failed', `${process.program.name} did not start: ${reason}`, { cause: error });
+}
+
+function endedDuringInit(process: Process, reason: ExitReason): FoundationError {
+  return startFailed(process, new Error(`ended during init: ${formatReason(reason)}`));
 }
 
 function addWatcher(process: Process, watcher: Watcher): void {

@@ -108,10 +108,7 @@ export interface Ref<D extends AnyDefinition = AnyDefinition> {
    * Tells and forgets. A message that can't be delivered becomes a dead letter.
    * @throws FoundationError `not-sendable` or `too-large` when the payload can't be sent to another node
    */
-  cast<O extends keyof CastsOf<D> & string>(
-    op: O,
-    ...rest: PayloadArgs<PayloadOf<CastsOf<D>[O]>, SendOptions>
-  ): void;
+  cast<O extends keyof CastsOf<D> & string>(op: O, ...rest: PayloadArgs<PayloadOf<CastsOf<D>[O]>, SendOptions>): void;
   /**
    * Tells, and resolves once the target's mailbox has accepted the message: back-pressure.
    * @throws (rejects) FoundationError as {@link call} does, except `handler-failed`

@@ -1,4 +1,4 @@
-import { actor, noReply, failure, type ReplyTo } from '@foundation-ts/core';
+import { actor, failure, noReply, type ReplyTo } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { bench, Counter, gate, Puppet, rejection } from './support.js';
@@ -72,7 +72,6 @@ describe('order', () => {
       init: () => ({}),
       calls: {
         twice: () => ({
-          // biome-ignore lint/suspicious/noThenProperty: what this test is about
           then(resolve: (value: number) => void) {
             settled++;
             resolve(1);
@@ -80,7 +79,6 @@ describe('order', () => {
           },
         }),
         broken: () => ({
-          // biome-ignore lint/suspicious/noThenProperty: what this test is about
           then() {
             throw new Error('no then');
           },

@@ -1,4 +1,13 @@
-import { actor, child, noReply, failure, supervisor, ActorSystem, type Ref, type ReplyTo } from '@foundation-ts/core';
+import {
+  type ActorSystem,
+  actor,
+  child,
+  failure,
+  noReply,
+  type Ref,
+  type ReplyTo,
+  supervisor,
+} from '@foundation-ts/core';
 import { describe, expectTypeOf, test } from 'vitest';
 
 const Counter = actor({
