@@ -125,7 +125,7 @@ export class Members {
       standing?.address !== undefined &&
       identity.address !== undefined &&
       formatAddress(standing.address) !== formatAddress(identity.address);
-    if (standing !== undefined && standing.incarnation !== incarnation && elsewhere) {
+    if (standing !== undefined && elsewhere) {
       return new FoundationError(
         'conflict',
         `The name '${name}' is taken by a live node at ${formatAddress(standing.address)}; give each node its own 'name'.`,
