@@ -1,4 +1,28 @@
+export { checkBind, isLoopback } from './bind.js';
+export { type ChannelDeclaration, type ChannelStats, DEFAULT_CHANNELS } from './channel.js';
 export { type Codec, type CodecExtension, type CodecInit, createCodec, type EncodedParts, formatPath } from './codec.js';
+export { Endpoint } from './endpoint.js';
+export {
+  beginHandshake,
+  type HandshakeEffect,
+  type HandshakeInit,
+  type HandshakeInput,
+  type HandshakeRole,
+  type HandshakeState,
+  HELLO_BYTES,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  type ProvenPeer,
+  stepHandshake,
+} from './handshake.js';
+export type {
+  EndpointDialOptions,
+  EndpointInit,
+  EndpointLimits,
+  Peer,
+  PeerIdentity,
+  SendResult,
+} from './peer.js';
 export type {
   Connection,
   ConnectionEvents,

@@ -1,0 +1,285 @@
+import { type Address, checkKeys, FoundationError, formatAddress, invalidOption } from '@foundation-ts/core';
+import { DEFAULT_DIAL_TIMEOUT } from './defaults.js';
+import { Dialling, type DiallingHost } from './internal/dialling.js';
+import { FailureLog } from './internal/failure-log.js';
+import { idText, superseded } from './internal/opening.js';
+import { Outgoing, type OutgoingHost } from './internal/outgoing.js';
+import { Reception, type ReceptionHost } from './internal/reception.js';
+import type { Session } from './internal/session.js';
+import { resolveSettings, type Settings, stopped } from './internal/settings.js';
+import type { EndpointDialOptions, EndpointInit, Peer, PeerIdentity } from './peer.js';
+import type { Listener } from './transport.js';
+
+/** Attempts that peers gave up, remembered in case their introductions are still under way. */
+const MAX_WITHDRAWN = 1_024;
+
+/**
+ * A node's place on the network: listens, dials, proves who is who, and holds one session with each peer, made of all
+ * its channels' connections.
+ *
+ * A session stands when all its connections do, and falls when one of them does; whoever wants it back dials again.
+ * When two nodes dial each other at once, the session dialled by the node with the lower name is kept, and both dials
+ * resolve to it. When a node dials an incarnation that already holds a session with it (one side has lost the link and the
+ * other has not noticed), the new session replaces the old.
+ */
+export class Endpoint {
+  readonly #init: EndpointInit;
+  readonly #settings: Settings;
+  readonly #reception: Reception;
+  readonly #failures: FailureLog;
+  readonly #peers = new Map<string, Session>();
+  readonly #diallings = new Map<string, Dialling>();
+  readonly #withdrawn = new Set<string>();
+  #listener: Listener | undefined;
+  #listening = false;
+  #closed: Promise<void> | undefined;
+
+  /** @throws FoundationError `invalid-option` */
+  constructor(init: EndpointInit) {
+    this.#init = init;
+    this.#settings = resolveSettings(init);
+    this.#failures = new FailureLog(this.#settings);
+    this.#reception = new Reception(this.#settings, this.#receptionHost());
+  }
+
+  /** The peers whose sessions stand, by node name. */
+  get peers(): ReadonlyMap<string, Peer> {
+    return this.#peers;
+  }
+
+  /** Where this node listens. */
+  get address(): Address | undefined {
+    return this.#listener?.address;
+  }
+
+  /**
+   * Starts to accept peers. Call `checkBind` first: without a secret only loopback is safe.
+   * @param options.port - 0 picks a free one
+   * @returns where it listens
+   * @throws FoundationError `address-in-use`; `invalid-operation` when it listens already; `stopped`
+   */
+  async listen(options: { readonly host: string; readonly port: number }): Promise<Address> {
+    checkKeys('listen', options, ['host', 'port']);
+    if (this.#closed !== undefined) throw stopped();
+    if (this.#listening) throw new FoundationError('invalid-operation', 'The endpoint listens already.');
+    this.#listening = true;
+    try {
+      const listener = await this.#settings.transport.listen({
+        ...options,
+        maxFrameBytes: this.#settings.maxFrameBytes,
+        accept: connection => this.#reception.accept(connection),
+      });
+      if (this.#closed !== undefined) {
+        await listener.close();
+        throw stopped();
+      }
+      this.#listener = listener;
+      return listener.address;
+    } catch (error) {
+      this.#listening = false;
+      throw error;
+    }
+  }
+
+  /**
+   * Opens a session with the node at `address`, or finds the one that stands.
+   * @throws FoundationError `refused`, `timeout`, `aborted`, `noconnection`; `auth-failed`, `wrong-cluster`, `incompatible`;
+   * `conflict` when the address is our own; `stopped`; or what either side's `admit` said
+   */
+  async dial(address: Address, options: EndpointDialOptions = {}): Promise<Peer> {
+    checkKeys('dial', options, ['timeout', 'signal']);
+    const { timeout = DEFAULT_DIAL_TIMEOUT, signal } = options;
+    if (!(timeout > 0)) throw invalidOption('timeout', timeout, 'milliseconds over 0');
+    if (this.#closed !== undefined) throw stopped();
+    if (signal?.aborted === true) {
+      throw new FoundationError('aborted', `Can't reach ${formatAddress(address)}: the caller aborted.`);
+    }
+    const key = formatAddress(address);
+    const known = this.#diallings.get(key);
+    if (known !== undefined) return known.wait(timeout, signal);
+    const dialling = new Dialling(this.#settings, this.#diallingHost(key), address);
+    this.#diallings.set(key, dialling);
+    const peer = dialling.wait(timeout, signal);
+    dialling.attempt();
+    return peer;
+  }
+
+  /** Stops listening and dialling, and closes every session in order: what is queued is sent first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const reason = stopped();
+    for (const dialling of [...this.#diallings.values()]) dialling.reject(reason);
+    this.#reception.close(reason);
+    await Promise.all([this.#listener?.close(), ...[...this.#peers.values()].map(peer => peer.close())]);
+  }
+
+  #diallingHost(key: string): DiallingHost {
+    return {
+      attempt: dialling => new Outgoing(this.#settings, this.#outgoingHost(dialling), dialling.target),
+      standing: name => this.#standing(name),
+      done: () => {
+        this.#diallings.delete(key);
+      },
+    };
+  }
+
+  #outgoingHost(dialling: Dialling): OutgoingHost {
+    const endpoint = this;
+    return {
+      ...this.#shared(),
+      get address() {
+        return endpoint.address;
+      },
+      identified: outgoing => this.#identified(outgoing),
+      withdrawn: ids => this.#rememberWithdrawn(ids),
+      stands: (_outgoing, session) => {
+        this.#stand(session);
+        dialling.resolve(session);
+      },
+      failed: (outgoing, error) => {
+        dialling.reject(error);
+        this.#reception.unpark(outgoing.name);
+      },
+      follows: outgoing => {
+        dialling.follow(outgoing.name as string);
+      },
+      ready: () => {},
+    };
+  }
+
+  #receptionHost(): ReceptionHost {
+    const endpoint = this;
+    return {
+      ...this.#shared(),
+      get address() {
+        return endpoint.address;
+      },
+      check: identity => this.#check(identity),
+      isWithdrawn: id => this.#withdrawn.has(id),
+      rivals: identity => this.#rivals(identity),
+      accepted: session => this.#stand(session),
+      report: (host, error) => this.#failures.report(host, error),
+    };
+  }
+
+  #shared(): Pick<OutgoingHost, 'admit' | 'message' | 'ended'> {
+    return {
+      admit: identity => {
+        const error = this.#init.admit?.(identity);
+        if (error !== undefined) throw error;
+      },
+      message: (session, channel, message) => this.#deliver(session, channel, message),
+      ended: (session, reason) => this.#ended(session, reason),
+    };
+  }
+
+  #identified(outgoing: Outgoing): 'introduce' | 'follow' {
+    const name = outgoing.name as string;
+    const { incarnation } = outgoing;
+    if (name === this.#settings.name) throw this.#nameConflict(incarnation);
+    const standing = this.#peers.get(name);
+    if (standing !== undefined && standing.identity.incarnation > incarnation) throw staleIncarnation(name, incarnation);
+    if (standing?.open === true && standing.identity.incarnation === incarnation) return 'follow';
+    if (this.#reception.isOpening(name, incarnation)) return 'follow';
+    for (const { outgoing: other } of this.#diallings.values()) {
+      if (other !== undefined && other !== outgoing && other.name === name && other.introduced) return 'follow';
+    }
+    return 'introduce';
+  }
+
+  #check(identity: PeerIdentity): void {
+    const { name, incarnation } = identity;
+    if (name === this.#settings.name) throw this.#nameConflict(incarnation);
+    const standing = this.#peers.get(name);
+    if (standing !== undefined && standing.identity.incarnation > incarnation) throw staleIncarnation(name, incarnation);
+  }
+
+  #nameConflict(incarnation: number): FoundationError {
+    const { name } = this.#settings;
+    const why =
+      incarnation === this.#settings.incarnation
+        ? 'the address leads back to this node'
+        : 'another node of the cluster has the same name. Give each node its own';
+    return new FoundationError('conflict', `Node '${name}' can't hold a session with '${name}': ${why}.`, {
+      details: { self: incarnation === this.#settings.incarnation },
+    });
+  }
+
+  #rivals(identity: PeerIdentity): readonly Outgoing[] {
+    const address = identity.address === undefined ? undefined : formatAddress(identity.address);
+    const rivals: Outgoing[] = [];
+    for (const { outgoing } of this.#diallings.values()) {
+      if (outgoing === undefined || outgoing.over) continue;
+      const same = outgoing.name === undefined ? formatAddress(outgoing.target) === address : outgoing.name === identity.name;
+      if (same) rivals.push(outgoing);
+    }
+    return rivals;
+  }
+
+  #rememberWithdrawn(ids: readonly Uint8Array[]): void {
+    const texts = ids.map(idText);
+    for (const id of texts) this.#withdrawn.add(id);
+    for (const id of this.#withdrawn) {
+      if (this.#withdrawn.size <= MAX_WITHDRAWN) break;
+      this.#withdrawn.delete(id);
+    }
+    this.#reception.forget(texts);
+  }
+
+  #standing(name: string): Peer | undefined {
+    const session = this.#peers.get(name);
+    return session?.open === true ? session : undefined;
+  }
+
+  #stand(session: Session): void {
+    const { name } = session.identity;
+    this.#peers.get(name)?.replace(superseded(name));
+    this.#peers.set(name, session);
+    session.rise();
+    this.#settings.telemetry.emit('transport.peer.opened', { count: 1 }, { peer: name, dialled: session.dialled });
+    this.#reception.settled(session);
+    this.#call(() => this.#init.onPeer(session));
+    for (const dialling of [...this.#diallings.values()]) if (dialling.following === name) dialling.resolve(session);
+    session.releaseHeld();
+  }
+
+  #deliver(session: Session, channel: string, message: unknown): void {
+    try {
+      this.#init.onMessage(session, channel, message);
+    } catch (error) {
+      this.#settings.log.error({ peer: session.identity.name, channel, error }, 'the handler of a message threw');
+    }
+  }
+
+  #ended(session: Session, reason: Error | undefined): void {
+    if (!session.up) {
+      this.#reception.ended(session);
+      const { name } = session.identity;
+      for (const dialling of [...this.#diallings.values()]) if (dialling.following === name) dialling.attempt();
+      return;
+    }
+    const { name } = session.identity;
+    if (this.#peers.get(name) === session) this.#peers.delete(name);
+    this.#call(() => this.#init.onPeerClosed(session, reason));
+  }
+
+  /** What a callback throws must not break the bookkeeping around it. */
+  #call(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#settings.log.error({ error }, 'a callback of the endpoint threw');
+    }
+  }
+}
+
+function staleIncarnation(name: string, incarnation: number): FoundationError {
+  return new FoundationError(
+    'conflict',
+    `Incarnation ${incarnation} of node '${name}' is older than the one that holds a session. Stop the older process.`,
+  );
+}

@@ -1,0 +1,223 @@
+import { type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import type { Codec } from '../codec.js';
+import {
+  beginHandshake,
+  type HandshakeEffect,
+  type HandshakeInit,
+  type HandshakeState,
+  type ProvenPeer,
+  stepHandshake,
+} from '../handshake.js';
+import type { Connection, ConnectionEvents } from '../transport.js';
+import {
+  FRAME_BATCH,
+  FRAME_BOUND,
+  FRAME_CREDIT,
+  FRAME_GOODBYE,
+  FRAME_HEADER,
+  FRAME_READY,
+  FRAME_REFUSE,
+  FRAME_VERSION,
+  readUint32,
+  writeHeader,
+  writeUint32,
+} from './frames.js';
+import { encodeRefusal } from './introduction.js';
+import type { FrameSink } from './outbound.js';
+
+/** Takes what happens on a {@link Link}; a FoundationError that it throws closes the link with it. */
+export interface LinkOwner {
+  proven(link: Link, peer: ProvenPeer): void;
+  /** A frame that sets a session up, with its decoded body. */
+  control(link: Link, type: number, body: unknown): void;
+  /** A frame of a channel; the header has been checked. */
+  data(link: Link, type: number, frame: Uint8Array): void;
+  drained(link: Link): void;
+  /** Once. */
+  closed(link: Link, reason: Error | undefined): void;
+}
+
+export interface LinkInit {
+  readonly connection: Connection;
+  readonly handshake: HandshakeInit;
+  readonly clock: Clock;
+  /** Until {@link Link.settle}, milliseconds. */
+  readonly timeout: number;
+  readonly codec: Codec;
+  readonly owner: LinkOwner;
+}
+
+/** One connection: first its handshake, then numbered frames. */
+export class Link implements ConnectionEvents, FrameSink {
+  owner: LinkOwner;
+  readonly #connection: Connection;
+  readonly #codec: Codec;
+  #handshake: HandshakeState | undefined;
+  #timer: Timer | undefined;
+  #proven: ProvenPeer | undefined;
+  #closed = false;
+  #sent = 0;
+  #received = 0;
+
+  constructor(init: LinkInit) {
+    this.#connection = init.connection;
+    this.#codec = init.codec;
+    this.owner = init.owner;
+    this.#timer = init.clock.setTimeout(() => this.#onTimeout(), init.timeout, { unref: true });
+    const [state, effects] = beginHandshake(init.handshake);
+    this.#handshake = state;
+    this.#apply(effects);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @throws Error before the owner heard of the proof */
+  get peer(): ProvenPeer {
+    if (this.#proven === undefined) throw new Error('the link is not proven yet');
+    return this.#proven;
+  }
+
+  get remoteHost(): string {
+    return this.#connection.remote.host;
+  }
+
+  /** The link has found its place; its time limit ends. */
+  settle(owner: LinkOwner): void {
+    this.owner = owner;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Gives the link until its time limit to another owner. */
+  pass(owner: LinkOwner): void {
+    this.owner = owner;
+  }
+
+  nextSequence(): number {
+    const sequence = this.#sent;
+    this.#sent = (sequence + 1) >>> 0;
+    return sequence;
+  }
+
+  write(frame: Uint8Array): boolean {
+    return this.#connection.send(frame);
+  }
+
+  sendControl(type: number, body?: unknown): void {
+    const encoded = body === undefined ? NOTHING : this.#codec.encode(body);
+    const frame = new Uint8Array(FRAME_HEADER + encoded.length);
+    writeHeader(frame, 0, type, 0, this.nextSequence());
+    frame.set(encoded, FRAME_HEADER);
+    this.#connection.send(frame);
+  }
+
+  sendCredit(bytes: number): void {
+    const frame = Buffer.allocUnsafe(FRAME_HEADER + 4);
+    writeHeader(frame, 0, FRAME_CREDIT, 0, this.nextSequence());
+    writeUint32(frame, FRAME_HEADER, bytes);
+    this.#connection.send(frame);
+  }
+
+  /** Tells the other side why, then closes. */
+  refuse(error: FoundationError): void {
+    if (this.#closed) return;
+    this.sendControl(FRAME_REFUSE, encodeRefusal(error));
+    this.#end(error);
+  }
+
+  /** Closes at once. */
+  fail(reason: Error): void {
+    if (this.#closed) return;
+    void this.#connection.close(reason);
+    this.#finish(reason);
+  }
+
+  /** Closes after what was sent; the owner hears of it when it has happened. */
+  finish(): void {
+    void this.#connection.close();
+  }
+
+  frame(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      if (this.#handshake !== undefined) this.#shake(bytes);
+      else this.#dispatch(bytes);
+    } catch (error) {
+      this.fail(asProtocolError(error, this));
+    }
+  }
+
+  drain(): void {
+    if (!this.#closed) this.owner.drained(this);
+  }
+
+  close(reason: Error | undefined): void {
+    this.#finish(reason);
+  }
+
+  #shake(bytes: Uint8Array): void {
+    const [state, effects] = stepHandshake(this.#handshake as HandshakeState, { type: 'frame', bytes });
+    this.#handshake = state;
+    this.#apply(effects);
+  }
+
+  #dispatch(frame: Uint8Array): void {
+    if (frame.length < FRAME_HEADER || frame[0] !== FRAME_VERSION) {
+      throw new FoundationError('protocol', 'The peer sent a frame of an unknown version.');
+    }
+    if (readUint32(frame, 4) !== this.#received) {
+      throw new FoundationError('protocol', 'Frames of the peer were lost, repeated or out of order.');
+    }
+    this.#received = (this.#received + 1) >>> 0;
+    const type = frame[1] as number;
+    if (type >= FRAME_BATCH && type <= FRAME_GOODBYE) this.owner.data(this, type, frame);
+    else if (type === FRAME_BOUND || type === FRAME_READY) this.owner.control(this, type, undefined);
+    else if (type > 0 && type < FRAME_BATCH) this.owner.control(this, type, this.#codec.decode(frame.subarray(FRAME_HEADER)));
+    else throw new FoundationError('protocol', `The peer sent a frame of unknown type ${type}.`);
+  }
+
+  #apply(effects: readonly HandshakeEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'send') {
+        this.#connection.send(effect.frame);
+      } else if (effect.type === 'failed') {
+        this.#end(effect.error);
+      } else {
+        this.#handshake = undefined;
+        this.#proven = effect.peer;
+        this.owner.proven(this, effect.peer);
+      }
+    }
+  }
+
+  #onTimeout(): void {
+    if (this.#handshake !== undefined) {
+      const [state, effects] = stepHandshake(this.#handshake, { type: 'timeout' });
+      this.#handshake = state;
+      this.#apply(effects);
+    } else {
+      this.fail(new FoundationError('timeout', `${formatAddress(this.#connection.remote)} connected, but opened no session.`));
+    }
+  }
+
+  #end(reason: Error): void {
+    void this.#connection.close();
+    this.#finish(reason);
+  }
+
+  #finish(reason: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.owner.closed(this, reason);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function asProtocolError(error: unknown, link: Link): FoundationError {
+  if (error instanceof FoundationError) return error;
+  return new FoundationError('protocol', `A frame from ${link.remoteHost} could not be handled.`, { cause: error });
+}

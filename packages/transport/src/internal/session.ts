@@ -1,0 +1,255 @@
+import { FoundationError, type Timer } from '@foundation-ts/core';
+import { type AgreedChannel, type ChannelStats, connectionIndex, FALLBACK_CHANNEL } from '../channel.js';
+import type { Peer, PeerIdentity, SendResult } from '../peer.js';
+import { ChannelConnection } from './channel-connection.js';
+import type { ReassemblyBudget } from './inbound.js';
+import type { Link } from './link.js';
+import type { Settings } from './settings.js';
+
+/** What an endpoint hears of its sessions. */
+export interface SessionEvents {
+  /** The dialler said that every connection is bound. */
+  ready(session: Session): void;
+  message(session: Session, channel: string, message: unknown): void;
+  /** Once. */
+  ended(session: Session, reason: Error | undefined): void;
+}
+
+export interface SessionInit {
+  readonly settings: Settings;
+  readonly identity: PeerIdentity;
+  readonly dialled: boolean;
+  /** Names the session on both sides. */
+  readonly id: string;
+  /** From the handshake of the first connection; further ones prove that they belong to it. */
+  readonly key: Uint8Array;
+  readonly agreed: readonly AgreedChannel[];
+  readonly fragmentBytes: number;
+  readonly messageBytes: number;
+  readonly events: SessionEvents;
+}
+
+/** All connections with one incarnation of a node, from the first proof to the last close. */
+export class Session implements Peer {
+  readonly identity: PeerIdentity;
+  readonly dialled: boolean;
+  readonly id: string;
+  readonly key: Uint8Array;
+  /** One for each connection of each channel, in the order that both sides know. */
+  readonly slots: readonly ChannelConnection[];
+  readonly budget: ReassemblyBudget;
+  readonly #settings: Settings;
+  readonly #events: SessionEvents;
+  readonly #messageBytes: number;
+  readonly #byChannel = new Map<string, readonly ChannelConnection[]>();
+  readonly #fallback: readonly ChannelConnection[];
+  readonly #byPriority: readonly ChannelConnection[];
+  #state: 'binding' | 'up' | 'closing' | 'closed' = 'binding';
+  #rose = false;
+  #scheduled = false;
+  /** This side closes: the farewells are ours to begin. */
+  #initiated = false;
+  #saidGoodbye = false;
+  #linger: Timer | undefined;
+  #closed: Promise<void> | undefined;
+  #resolveClosed: (() => void) | undefined;
+
+  constructor(init: SessionInit) {
+    this.identity = init.identity;
+    this.dialled = init.dialled;
+    this.id = init.id;
+    this.key = init.key;
+    this.#settings = init.settings;
+    this.#events = init.events;
+    this.#messageBytes = Math.min(init.messageBytes, init.settings.limits.messageBytes);
+    this.budget = { left: init.settings.limits.reassemblyBytes };
+    const slots: ChannelConnection[] = [];
+    for (const agreed of init.agreed) {
+      const connections = Array.from(
+        { length: agreed.connections },
+        (_, index) => new ChannelConnection(this, init.settings, agreed, index, init.fragmentBytes),
+      );
+      slots.push(...connections);
+      this.#byChannel.set(agreed.channel.name, connections);
+    }
+    this.slots = slots;
+    this.#byPriority = slots.toSorted((left, right) => right.priority - left.priority);
+    const fallback = this.#byChannel.get(FALLBACK_CHANNEL) ?? this.#byChannel.values().next().value;
+    if (fallback === undefined) throw new Error('a session without channels');
+    this.#fallback = fallback;
+  }
+
+  get open(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** Whether it ever stood. */
+  get up(): boolean {
+    return this.#rose;
+  }
+
+  /** Whether every connection stands. */
+  get bound(): boolean {
+    return this.slots.every(slot => slot.bound);
+  }
+
+  send(channel: string, message: unknown, partition?: string | number): SendResult {
+    if (this.#state !== 'up') return 'closed';
+    const connections = this.#byChannel.get(channel) ?? this.#fallback;
+    const connection = (
+      connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
+    ) as ChannelConnection;
+    const parts = this.#settings.codec.encodeParts(message);
+    if (parts.bytes > this.#messageBytes) throw tooLarge(parts.bytes, this.#messageBytes, this.identity.name);
+    const result = connection.outbound.push(parts, partition);
+    if (!this.#scheduled && result === 'sent') {
+      this.#scheduled = true;
+      queueMicrotask(this.#flush);
+    }
+    return result;
+  }
+
+  queued(channel: string): number {
+    let bytes = 0;
+    for (const connection of this.#byChannel.get(channel) ?? this.#fallback) bytes += connection.outbound.queuedBytes;
+    return bytes;
+  }
+
+  stats(): readonly ChannelStats[] {
+    return this.slots.map(slot => slot.stats());
+  }
+
+  close(reason?: Error): Promise<void> {
+    if (this.#state === 'closed') return this.#closed ?? Promise.resolve();
+    this.#closed ??= new Promise(resolve => {
+      this.#resolveClosed = resolve;
+    });
+    if (reason !== undefined || this.#state === 'binding') {
+      this.end(reason ?? new FoundationError('stopped', 'The session was closed before it stood.'));
+    } else if (this.#state === 'up') {
+      this.#beginClosing();
+      this.#initiated = true;
+      this.#flush();
+    }
+    return this.#closed;
+  }
+
+  /** Every connection stands: messages may flow. */
+  rise(): void {
+    if (this.#state !== 'binding') return;
+    this.#state = 'up';
+    this.#rose = true;
+  }
+
+  /** Another session with the same node stands now. */
+  replace(reason: Error): void {
+    this.end(this.#state === 'closing' ? undefined : reason);
+  }
+
+  /** Handles what came before {@link rise}. */
+  releaseHeld(): void {
+    for (const slot of this.slots) slot.release();
+  }
+
+  /** Some of what is queued may be writable now. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#flush);
+  }
+
+  deliver(channel: string, message: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#events.message(this, channel, message);
+  }
+
+  ready(): void {
+    this.#events.ready(this);
+  }
+
+  /** The other side sends nothing more on one connection: it is closing, and takes nothing more either. */
+  farewell(slot: ChannelConnection): void {
+    if (this.#state === 'up') {
+      this.#beginClosing();
+      for (const each of this.slots) each.drop();
+    }
+    // The others answer when their own farewell comes: what was sent before it is still to be received.
+    slot.sayGoodbye();
+  }
+
+  /** A connection has closed. */
+  lost(slot: ChannelConnection, reason: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    const orderly = reason === undefined && (slot.farewell || this.#saidGoodbye);
+    if (!orderly) {
+      const why = 'The other side closed the connection without a farewell: it has crashed, or was stopped.';
+      this.end(reason ?? new FoundationError('noconnection', why));
+    } else if (this.slots.every(each => each.ended)) {
+      this.end(undefined);
+    }
+  }
+
+  /** The session is over: whatever connection still stands is closed. */
+  end(reason: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#linger?.cancel();
+    for (const slot of this.slots) slot.abandon(reason);
+    if (this.#rose) this.#report(reason);
+    this.#events.ended(this, reason);
+    this.#resolveClosed?.();
+    this.#closed ??= Promise.resolve();
+  }
+
+  #beginClosing(): void {
+    this.#state = 'closing';
+    this.#linger = this.#settings.clock.setTimeout(
+      () => this.end(new FoundationError('timeout', `Node '${this.identity.name}' did not take what was sent before the close.`)),
+      this.#settings.limits.linger,
+      { unref: true },
+    );
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    if (this.#state === 'closed') return;
+    let more = false;
+    for (const slot of this.#byPriority) if (slot.flush()) more = true;
+    if (more) {
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    }
+    if (this.#initiated && !this.#saidGoodbye && this.slots.every(slot => slot.outbound.idle)) {
+      this.#saidGoodbye = true;
+      for (const slot of this.slots) slot.sayGoodbye();
+    }
+  };
+
+  #report(reason: Error | undefined): void {
+    let messages = 0;
+    let bytes = 0;
+    for (const { outbound, dropped } of this.slots) {
+      messages += outbound.queuedMessages + dropped;
+      bytes += outbound.queuedBytes;
+    }
+    this.#settings.telemetry.emit(
+      'transport.peer.closed',
+      { droppedMessages: messages, droppedBytes: bytes },
+      { peer: this.identity.name, incarnation: this.identity.incarnation, reason: reason?.message },
+    );
+  }
+}
+
+/** Whether a link was proven by the incarnation that the session is with. */
+export function belongsTo(session: Session, link: Link): boolean {
+  const { name, incarnation } = link.peer;
+  return name === session.identity.name && incarnation === session.identity.incarnation;
+}
+
+function tooLarge(bytes: number, limit: number, name: string): FoundationError {
+  return new FoundationError(
+    'too-large',
+    `A message of ${bytes} bytes is over the limit of ${limit} agreed with node '${name}'. Send it in pieces, or raise the limit on both nodes.`,
+    { details: { bytes, limit } },
+  );
+}

@@ -1,0 +1,106 @@
+import type { Address, Clock, FoundationError, Log, Random, Telemetry } from '@foundation-ts/core';
+import type { ChannelDeclaration, ChannelStats } from './channel.js';
+import type { Codec } from './codec.js';
+import type { Transport } from './transport.js';
+
+/** Who a peer is: name and incarnation are proven if there is a secret. */
+export interface PeerIdentity {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly clusterId: string;
+  /** Where the peer can be dialled; undefined when it does not listen. */
+  readonly address: Address | undefined;
+  /** What the peer says of itself: plain data (roles, version, …). */
+  readonly metadata: unknown;
+}
+
+/**
+ * What became of a message: `sent` is queued and goes out with this turn; `full` and `closed` mean that it certainly
+ * was not sent.
+ */
+export type SendResult = 'sent' | 'full' | 'closed';
+
+/** A node that we hold a session with: all its connections stand. */
+export interface Peer {
+  readonly identity: PeerIdentity;
+  /** False from the moment the session begins to close. */
+  readonly open: boolean;
+  /** Whether this node dialled the session that stands. */
+  readonly dialled: boolean;
+  /**
+   * Encodes `message` now and sends it with everything else of this turn. Messages of one channel and partition arrive in
+   * order; a channel that the peer does not have is replaced by `data`.
+   * @param partition - keeps its messages in order among themselves only, so that others can overtake a large one
+   * @throws FoundationError `not-sendable`, or `too-large` for either side's limit
+   */
+  send(channel: string, message: unknown, partition?: string | number): SendResult;
+  /** Bytes of messages that wait to be written on a channel. */
+  queued(channel: string): number;
+  stats(): readonly ChannelStats[];
+  /**
+   * Sends what is queued, then closes; with a reason it closes at once. Resolves when closed.
+   * Messages that had not been written are dropped, and counted in the telemetry event `transport.peer.closed`.
+   */
+  close(reason?: Error): Promise<void>;
+}
+
+/** Bounds of an endpoint; every field has a default. */
+export interface EndpointLimits {
+  /** Longest message either way, bytes; default the codec's. */
+  readonly messageBytes?: number;
+  /** Longest frame that is accepted, bytes; default 16 MiB. Frames are as long as {@link fragmentBytes} needs, never longer. */
+  readonly frameBytes?: number;
+  /** Longer messages are cut into pieces of this size, bytes; default 64 KiB. The smaller of the two sides' holds. */
+  readonly fragmentBytes?: number;
+  /** What one connection writes in one turn of the event loop, bytes; default 256 KiB. */
+  readonly turnBytes?: number;
+  /** Memory per peer for messages that have arrived in part, bytes; default 256 MiB. */
+  readonly reassemblyBytes?: number;
+  /** How long a connection may take to prove itself, milliseconds; default 2,000. */
+  readonly handshakeTimeout?: number;
+  /** How long a session may take from its first proof until all connections stand, milliseconds; default 5,000. */
+  readonly sessionTimeout?: number;
+  /** Incoming connections without proof; one more drops the oldest. Default 256. */
+  readonly pendingConnections?: number;
+  /** How long an orderly close waits for what is queued, milliseconds; default 5,000. */
+  readonly linger?: number;
+}
+
+/** Options of an `Endpoint`. */
+export interface EndpointInit {
+  readonly self: {
+    readonly name: string;
+    readonly incarnation: number;
+    readonly clusterId: string;
+    /** Plain data that peers receive after proof; at most 32 KiB encoded. */
+    readonly metadata?: unknown;
+    /** Where others can dial this node, if not where it listens (behind a proxy, in a container). */
+    readonly address?: Address;
+  };
+  readonly transport: Transport;
+  readonly codec: Codec;
+  /** What all nodes of the cluster know, at least 16 bytes; without it nobody proves anything. */
+  readonly secret?: Uint8Array | undefined;
+  /** Default `control`, `data` and `gossip`. Messages for a channel that a peer lacks travel on `data`. */
+  readonly channels?: readonly ChannelDeclaration[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+  readonly limits?: EndpointLimits;
+  /** Asked about each peer after its proof; an error refuses it, and its dial rejects with that code and message. */
+  admit?(identity: PeerIdentity): FoundationError | undefined;
+  /** A session stands: every connection of it. */
+  onPeer(peer: Peer): void;
+  /** In order per channel and partition. */
+  onMessage(peer: Peer, channel: string, message: unknown): void;
+  /** Exactly once for each `onPeer`; `reason` is undefined after an orderly close. */
+  onPeerClosed(peer: Peer, reason: Error | undefined): void;
+}
+
+/** Options of `Endpoint.dial`. */
+export interface EndpointDialOptions {
+  /** Milliseconds; default 5,000. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,698 @@
+import { type Address, type Clock, FoundationError, seededRandom, silentLog, Telemetry } from '@foundation-ts/core';
+import { SimulatedClock } from '@foundation-ts/testing';
+import { describe, expect, test } from 'vitest';
+import { type LinkFaults, MemoryNetwork, memory } from '../src/memory/index.js';
+import {
+  type Connection,
+  type ConnectionEvents,
+  createCodec,
+  Endpoint,
+  type EndpointInit,
+  HELLO_BYTES,
+  type Peer,
+  type PeerIdentity,
+} from '../src/index.js';
+
+const secret = new Uint8Array(32).fill(1);
+const PORT = 4370;
+
+type Over = Partial<Omit<EndpointInit, 'self'>> & { self?: Partial<EndpointInit['self']>; host?: string };
+
+/** A node of the simulation: records what its endpoint reports. */
+class Node {
+  readonly endpoint: Endpoint;
+  readonly events: string[] = [];
+  readonly opened: Peer[] = [];
+  readonly closed: [Peer, Error | undefined][] = [];
+  readonly messages: [string, string, unknown][] = [];
+  readonly warnings: string[] = [];
+  readonly name: string;
+  readonly host: string;
+  onMessage: (peer: Peer, channel: string, message: unknown) => void = () => {};
+
+  constructor(world: World, name: string, over: Over = {}) {
+    const { self, host = name, ...rest } = over;
+    this.name = name;
+    this.host = host;
+    this.endpoint = new Endpoint({
+      self: { name, incarnation: 1, clusterId: 'test', metadata: { role: name }, ...self },
+      transport: memory({ network: world.network, host }),
+      codec: createCodec(),
+      secret,
+      clock: world.clock,
+      random: seededRandom(world.seed * 1000 + name.charCodeAt(0)),
+      log: { ...silentLog, warn: (_fields, text) => this.warnings.push(text) },
+      telemetry: new Telemetry(name),
+      onPeer: peer => {
+        this.events.push(`up ${peer.identity.name}`);
+        this.opened.push(peer);
+      },
+      onPeerClosed: (peer, reason) => {
+        this.events.push(`down ${peer.identity.name}`);
+        this.closed.push([peer, reason]);
+      },
+      onMessage: (peer, channel, message) => {
+        this.messages.push([peer.identity.name, channel, message]);
+        this.onMessage(peer, channel, message);
+      },
+      ...rest,
+    });
+  }
+
+  get address(): Address {
+    return { protocol: 'memory', host: this.host, port: PORT };
+  }
+
+  async listen(): Promise<this> {
+    await this.endpoint.listen({ host: this.host, port: PORT });
+    return this;
+  }
+
+  peer(name: string): Peer {
+    const peer = this.endpoint.peers.get(name);
+    if (peer === undefined) throw new Error(`${this.name} has no peer ${name}`);
+    return peer;
+  }
+}
+
+class World {
+  readonly clock = new SimulatedClock();
+  readonly network: MemoryNetwork;
+  readonly seed: number;
+
+  constructor(seed = 1, faults: LinkFaults = {}) {
+    this.seed = seed;
+    this.network = new MemoryNetwork({ clock: this.clock as Clock, random: seededRandom(seed), faults });
+  }
+
+  node(name: string, over?: Over): Promise<Node> {
+    return new Node(this, name, over).listen();
+  }
+
+  async pair(faults: Over = {}): Promise<[Node, Node]> {
+    const a = await this.node('a', faults);
+    const b = await this.node('b', faults);
+    await this.settled(a.endpoint.dial(b.address));
+    await this.clock.advance(50);
+    return [a, b];
+  }
+
+  /** Lets time pass until a promise has settled. */
+  async settled<T>(promise: Promise<T>, within = 20_000): Promise<T> {
+    let done = false;
+    const mark = (): void => {
+      done = true;
+    };
+    promise.then(mark, mark);
+    await this.clock.advanceUntil(() => done, { within, what: 'the promise settles' });
+    return promise;
+  }
+
+  async failure(promise: Promise<unknown>): Promise<FoundationError> {
+    try {
+      await this.settled(promise);
+    } catch (error) {
+      if (error instanceof FoundationError) return error;
+      throw error;
+    }
+    throw new Error('it did not fail');
+  }
+
+  /** A bare connection to a node, as a stranger has it. */
+  async stranger(to: Node, host = 'stranger'): Promise<{ connection: Connection; frames: Uint8Array[]; closed: () => boolean }> {
+    const frames: Uint8Array[] = [];
+    let closed = false;
+    const events: ConnectionEvents = {
+      frame: bytes => frames.push(bytes),
+      drain: () => {},
+      close: () => {
+        closed = true;
+      },
+    };
+    const transport = memory({ network: this.network, host });
+    const connection = await this.settled(
+      transport.dial(to.address, { timeout: 1_000, maxFrameBytes: 1 << 24, open: () => events }),
+    );
+    return { connection, frames, closed: () => closed };
+  }
+}
+
+describe('a session', () => {
+  test('stands on both sides with the identity of the other', async () => {
+    const world = new World();
+    const [a, b] = await world.pair();
+    expect(a.peer('b').identity).toEqual({
+      name: 'b',
+      incarnation: 1,
+      clusterId: 'test',
+      address: b.address,
+      metadata: { role: 'b' },
+    } satisfies PeerIdentity);
+    expect(b.peer('a').identity.address).toEqual(a.address);
+    expect([a.peer('b').dialled, b.peer('a').dialled, a.peer('b').open]).toEqual([true, false, true]);
+    expect(world.network.stats().connections).toBe(6);
+  });
+
+  test('carries messages of every channel both ways, in order', async () => {
+    const world = new World(1, { delay: 5, jitter: 20, loss: 0.1 });
+    const [a, b] = await world.pair();
+    for (let index = 0; index < 300; index++) {
+      for (const channel of ['control', 'data', 'gossip']) {
+        expect(a.peer('b').send(channel, [channel, index])).toBe('sent');
+        b.peer('a').send(channel, { channel, index });
+      }
+    }
+    await world.clock.advance(5_000);
+    for (const channel of ['control', 'data', 'gossip']) {
+      const got = b.messages.filter(([, on]) => on === channel).map(([, , message]) => message);
+      expect(got).toEqual(Array.from({ length: 300 }, (_, index) => [channel, index]));
+      expect(a.messages.filter(([, on]) => on === channel).length).toBe(300);
+    }
+  });
+
+  test('sends a channel that the peer lacks over data', async () => {
+    const world = new World();
+    const a = await world.node('a', { channels: [{ name: 'bulk' }, { name: 'data' }] });
+    const b = await world.node('b');
+    const peer = await world.settled(a.endpoint.dial(b.address));
+    peer.send('bulk', 1);
+    peer.send('nonsense', 2);
+    await world.clock.advance(10);
+    expect(b.messages).toEqual([
+      ['a', 'data', 1],
+      ['a', 'data', 2],
+    ]);
+  });
+
+  test('of nodes without a common channel is refused', async () => {
+    const world = new World();
+    const a = await world.node('a', { channels: [{ name: 'x' }] });
+    const b = await world.node('b', { channels: [{ name: 'y' }] });
+    expect((await world.failure(a.endpoint.dial(b.address))).code).toBe('incompatible');
+  });
+
+  test('throws what cannot be sent at the sender, and stays open', async () => {
+    const world = new World();
+    const [a, b] = await world.pair({ limits: { messageBytes: 100_000 } });
+    const peer = a.peer('b');
+    expect(() => peer.send('data', { fn: () => 1 })).toThrow('payload.fn');
+    expect(() => peer.send('data', 'x'.repeat(100_001))).toThrow(expect.toSatisfy(error => (error as FoundationError).code === 'too-large'));
+    peer.send('data', 'fine');
+    await world.clock.advance(10);
+    expect(b.messages).toEqual([['a', 'data', 'fine']]);
+  });
+
+  test('holds to the smaller of both limits for a message', async () => {
+    const world = new World();
+    const a = await world.node('a');
+    const b = await world.node('b', { limits: { messageBytes: 10_000 } });
+    const peer = await world.settled(a.endpoint.dial(b.address));
+    expect(() => peer.send('data', 'x'.repeat(20_000))).toThrow(/agreed with node 'b'/);
+    expect(peer.open).toBe(true);
+  });
+
+  test('closed in order delivers everything first, and reports no reason on either side', async () => {
+    const world = new World(1, { delay: 3, jitter: 10 });
+    const [a, b] = await world.pair();
+    for (let index = 0; index < 50; index++) {
+      a.peer('b').send('data', new Uint8Array(50_000).fill(index));
+      a.peer('b').send('gossip', index);
+    }
+    const peer = a.peer('b');
+    const closing = peer.close();
+    expect([peer.open, peer.send('data', 1)]).toEqual([false, 'closed']);
+    await world.settled(closing);
+    await world.clock.advance(1_000);
+    expect(b.messages.length).toBe(100);
+    expect([a.closed[0]?.[1], b.closed[0]?.[1]]).toEqual([undefined, undefined]);
+    expect([a.closed.length, b.closed.length, a.endpoint.peers.size]).toEqual([1, 1, 0]);
+    expect(world.network.stats().connections).toBe(0);
+  });
+
+  test('closed by both sides at once ends once on each', async () => {
+    const world = new World(1, { delay: 3 });
+    const [a, b] = await world.pair();
+    await world.settled(Promise.all([a.peer('b').close(), b.peer('a').close()]));
+    await world.clock.advance(100);
+    expect([a.closed.map(([, reason]) => reason), b.closed.map(([, reason]) => reason)]).toEqual([[undefined], [undefined]]);
+  });
+
+  test('closed with a reason ends at once, with an error on the other side', async () => {
+    const world = new World(1, { delay: 3 });
+    const [a, b] = await world.pair();
+    const reason = new Error('enough');
+    void a.peer('b').close(reason);
+    await world.clock.advance(100);
+    expect(a.closed.map(([, why]) => why)).toEqual([reason]);
+    expect(b.closed.map(([, why]) => (why as FoundationError).code)).toEqual(['noconnection']);
+  });
+
+  test('falls on both sides when any of its connections does', async () => {
+    const world = new World(3, { delay: 1 });
+    const [a, b] = await world.pair();
+    world.network.setFaults('a', 'b', { delay: 1, cutProbability: 1 });
+    a.peer('b').send('gossip', 'x');
+    await world.clock.advance(100);
+    expect([a.events, b.events]).toEqual([
+      ['up b', 'down b'],
+      ['up a', 'down a'],
+    ]);
+    expect(world.network.stats().connections).toBe(0);
+  });
+
+  test('falls when the other process dies', async () => {
+    const world = new World();
+    const [a, b] = await world.pair();
+    world.network.crash('b');
+    await world.clock.advance(100);
+    expect(a.events).toEqual(['up b', 'down b']);
+    expect(b.events).toEqual(['up a']);
+    expect((await world.failure(a.endpoint.dial(b.address))).code).toBe('refused');
+  });
+
+  test('survives a partition that is shorter than the patience above it', async () => {
+    const world = new World(1, { delay: 1 });
+    const [a, b] = await world.pair();
+    world.network.partition('a', 'b');
+    a.peer('b').send('data', 'held');
+    await world.clock.advance(30_000);
+    expect(b.messages).toEqual([]);
+    world.network.heal();
+    await world.clock.advance(10);
+    expect(b.messages).toEqual([['a', 'data', 'held']]);
+    expect(a.events).toEqual(['up b']);
+  });
+
+  test.each(['duplicate', 'reorder'] as const)('closes when the transport breaks its promise: %s', async fault => {
+    const world = new World(2, { delay: 1 });
+    const [a, b] = await world.pair();
+    world.network.setFaults('a', 'b', { delay: 1, [fault]: 1 });
+    for (let index = 0; index < 3; index++) {
+      a.peer('b').send('data', index);
+      a.peer('b').send('data', new Uint8Array(200_000));
+    }
+    await world.clock.advance(1_000);
+    expect((b.closed[0]?.[1] as FoundationError).code).toBe('protocol');
+    const got = b.messages.filter(([, , message]) => typeof message === 'number').map(([, , message]) => message);
+    expect(got).toEqual([0, 1, 2].slice(0, got.length));
+  });
+
+  test('a handler that throws is logged and stops nothing', async () => {
+    const errors: string[] = [];
+    const world = new World();
+    const [a, b] = await world.pair({ log: { ...silentLog, error: (_fields, text) => errors.push(text) } });
+    b.onMessage = () => {
+      throw new Error('handler');
+    };
+    a.peer('b').send('data', 1);
+    a.peer('b').send('data', 2);
+    await world.clock.advance(10);
+    expect(b.messages.length).toBe(2);
+    expect(errors.length).toBe(2);
+    expect(a.peer('b').open).toBe(true);
+  });
+});
+
+describe('a dial', () => {
+  test.each([
+    ['another secret', { secret: new Uint8Array(32).fill(2) }, 'auth-failed'],
+    ['no secret', { secret: undefined }, 'auth-failed'],
+    ['another cluster', { self: { clusterId: 'other' } }, 'wrong-cluster'],
+  ] as const)('with %s is refused on both sides, and logged once at the one that was dialled', async (_, over, code) => {
+    const world = new World();
+    const a = await world.node('a', over as Over);
+    const b = await world.node('b');
+    for (let attempt = 0; attempt < 3; attempt++) expect((await world.failure(a.endpoint.dial(b.address))).code).toBe(code);
+    await world.clock.advance(1_000);
+    expect([a.events, b.events]).toEqual([[], []]);
+    expect(b.warnings.length).toBe(1);
+    expect(a.warnings.length).toBe(0);
+    await world.clock.advance(61_000);
+    await world.failure(a.endpoint.dial(b.address));
+    expect(b.warnings.length).toBe(2);
+  });
+
+  test('of nodes without secrets works', async () => {
+    const world = new World();
+    const [a] = await world.pair({ secret: undefined });
+    expect(a.peer('b').open).toBe(true);
+  });
+
+  test('to oneself is a conflict', async () => {
+    const world = new World();
+    const a = await world.node('a');
+    expect((await world.failure(a.endpoint.dial(a.address))).code).toBe('conflict');
+    expect(a.events).toEqual([]);
+  });
+
+  test('to another node of the same name is a conflict', async () => {
+    const world = new World();
+    const a = await world.node('a');
+    const twin = await world.node('a', { host: 'elsewhere', self: { incarnation: 9 } });
+    expect((await world.failure(a.endpoint.dial(twin.address))).code).toBe('conflict');
+  });
+
+  test('is refused with the words of the other side', async () => {
+    const world = new World();
+    const refusal = new FoundationError('conflict', 'The name is taken by another incarnation.', { retryable: false });
+    const a = await world.node('a');
+    const b = await world.node('b', { admit: identity => (identity.name === 'a' ? refusal : undefined) });
+    const error = await world.failure(a.endpoint.dial(b.address));
+    expect([error.code, error.message, error.retryable]).toEqual(['conflict', refusal.message, false]);
+    expect([a.events, b.events]).toEqual([[], []]);
+    // The dialler may refuse too.
+    expect((await world.failure(b.endpoint.dial(a.address))).message).toBe(refusal.message);
+    await world.clock.advance(10_000);
+    expect(world.network.stats().connections).toBe(0);
+  });
+
+  test('where nothing listens is refused, where nobody answers times out', async () => {
+    const world = new World(1, { delay: 1 });
+    const a = await world.node('a');
+    expect((await world.failure(a.endpoint.dial({ protocol: 'memory', host: 'b', port: 1 }))).code).toBe('refused');
+    world.network.crash('b', { silent: true });
+    const error = await world.failure(a.endpoint.dial({ protocol: 'memory', host: 'b', port: PORT }, { timeout: 300 }));
+    expect(error.code).toBe('timeout');
+    expect(error.message).toContain('memory://b:4370');
+  });
+
+  test('to someone who listens but says nothing ends after the handshake limit', async () => {
+    const world = new World();
+    const a = await world.node('a');
+    await memory({ network: world.network, host: 'mute' }).listen({
+      host: 'mute',
+      port: PORT,
+      maxFrameBytes: 1000,
+      accept: () => ({ frame: () => {}, drain: () => {}, close: () => {} }),
+    });
+    const start = world.clock.now();
+    const error = await world.failure(a.endpoint.dial({ protocol: 'memory', host: 'mute', port: PORT }));
+    expect([error.code, world.clock.now() - start]).toEqual(['timeout', 2_000]);
+  });
+
+  test('aborts', async () => {
+    const world = new World(1, { delay: 50 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    const controller = new AbortController();
+    const dialling = a.endpoint.dial(b.address, { signal: controller.signal });
+    const failure = world.failure(dialling);
+    await world.clock.advance(120);
+    controller.abort();
+    expect((await failure).code).toBe('aborted');
+    await world.clock.advance(10_000);
+    expect([a.events, b.events, world.network.stats().connections]).toEqual([[], [], 0]);
+  });
+
+  test('called twice opens one session, and one who gives up takes nothing from the other', async () => {
+    const world = new World(1, { delay: 50 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    const hasty = world.failure(a.endpoint.dial(b.address, { timeout: 100 }));
+    const peer = await world.settled(a.endpoint.dial(b.address));
+    expect((await hasty).code).toBe('timeout');
+    expect(peer).toBe(a.peer('b'));
+    expect(a.events).toEqual(['up b']);
+  });
+
+  test('to a peer that stands resolves to it', async () => {
+    const world = new World();
+    const [a, b] = await world.pair();
+    expect(await world.settled(a.endpoint.dial(b.address))).toBe(a.peer('b'));
+    expect(await world.settled(b.endpoint.dial(a.address))).toBe(b.peer('a'));
+    expect([a.events, b.events]).toEqual([['up b'], ['up a']]);
+  });
+
+  test('after close is stopped, and close rejects what is under way', async () => {
+    const world = new World(1, { delay: 20 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    const dialling = world.failure(a.endpoint.dial(b.address));
+    await world.clock.advance(50);
+    await world.settled(a.endpoint.close());
+    expect((await dialling).code).toBe('stopped');
+    expect((await world.failure(a.endpoint.dial(b.address))).code).toBe('stopped');
+    await world.clock.advance(10_000);
+    expect([a.events, b.events, world.network.stats().connections]).toEqual([[], [], 0]);
+  });
+});
+
+describe('two nodes that dial each other at once', () => {
+  const seeds = Array.from({ length: 100 }, (_, index) => index + 1);
+
+  test.each(seeds)('settle on one session (seed %i)', async seed => {
+    const random = seededRandom(seed);
+    const world = new World(seed, { delay: random.next() * 10, jitter: random.next() * 30, loss: random.next() * 0.2 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    // Now at the same moment, now a little apart, from both sides.
+    const gap = random.next() < 0.3 ? 0 : random.next() * 150;
+    const first = random.next() < 0.5 ? a : b;
+    const second = first === a ? b : a;
+    const one = first.endpoint.dial(second.address);
+    await world.clock.advance(gap);
+    const two = second.endpoint.dial(first.address);
+    const [left, right] = await world.settled(Promise.all([one, two]));
+    await world.clock.advance(10_000);
+    expect([a.events, b.events]).toEqual([['up b'], ['up a']]);
+    expect(left).toBe(first.peer(second.name));
+    expect(right).toBe(second.peer(first.name));
+    expect([left.open, right.open]).toEqual([true, true]);
+    expect(left.dialled).not.toBe(right.dialled);
+    expect(world.network.stats().connections).toBe(6);
+    a.peer('b').send('data', 'to b');
+    b.peer('a').send('data', 'to a');
+    await world.clock.advance(5_000);
+    expect([a.messages, b.messages]).toEqual([[['b', 'data', 'to a']], [['a', 'data', 'to b']]]);
+  });
+
+  test('keep the session that the lower name dialled', async () => {
+    const world = new World(1, { delay: 10 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    await world.settled(Promise.all([b.endpoint.dial(a.address), a.endpoint.dial(b.address)]));
+    expect([a.peer('b').dialled, b.peer('a').dialled]).toEqual([true, false]);
+  });
+
+  test('settle though only the higher name can reach the lower', async () => {
+    const world = new World(1, { delay: 5 });
+    const a = await world.node('a', { self: { address: { protocol: 'memory', host: 'a', port: PORT } } });
+    const b = await world.node('b', { self: { address: { protocol: 'memory', host: 'hole', port: PORT } } });
+    world.network.crash('hole', { silent: true });
+    const lower = a.endpoint.dial({ protocol: 'memory', host: 'hole', port: PORT });
+    const higher = b.endpoint.dial(a.address);
+    await world.settled(higher);
+    expect(b.peer('a').dialled).toBe(true);
+    await world.failure(lower);
+    expect(a.events).toEqual(['up b']);
+  });
+});
+
+describe('a session that only one side has lost', () => {
+  test('is replaced when that side dials again', async () => {
+    const world = new World(1, { delay: 2 });
+    const [a, b] = await world.pair();
+    const old = b.peer('a');
+    // Nothing of a's close reaches b.
+    world.network.partition('a', 'b');
+    void a.peer('b').close(new Error('lost'));
+    world.network.crash('a', { silent: true });
+    world.network.heal();
+    const again = new Node(world, 'a');
+    await again.listen();
+    await world.settled(again.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    expect(b.events).toEqual(['up a', 'down a', 'up a']);
+    expect(b.peer('a')).not.toBe(old);
+    expect(old.open).toBe(false);
+    again.peer('b').send('data', 'hello');
+    await world.clock.advance(10);
+    expect(b.messages).toEqual([['a', 'data', 'hello']]);
+  });
+
+  test('by a new incarnation is replaced too, and the old incarnation is refused from then on', async () => {
+    const world = new World(1, { delay: 2 });
+    const [, b] = await world.pair();
+    world.network.crash('a', { silent: true });
+    const next = await world.node('a', { self: { incarnation: 2 } });
+    await world.settled(next.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    expect(b.events).toEqual(['up a', 'down a', 'up a']);
+    const stale = await world.node('a', { host: 'old', self: { incarnation: 1 } });
+    expect((await world.failure(stale.endpoint.dial(b.address))).code).toBe('conflict');
+    expect(b.peer('a').identity.incarnation).toBe(2);
+  });
+});
+
+describe('strangers', () => {
+  test('who send wrong bytes are closed, and nobody else notices', async () => {
+    const world = new World();
+    const [a, b] = await world.pair();
+    for (const bytes of [Buffer.from('GET / HTTP/1.1'), new Uint8Array(HELLO_BYTES), new Uint8Array(100_000)]) {
+      const stranger = await world.stranger(b);
+      stranger.connection.send(bytes);
+      await world.clock.advance(3_000);
+      expect(stranger.closed()).toBe(true);
+    }
+    a.peer('b').send('data', 'still here');
+    await world.clock.advance(10);
+    expect(b.messages).toEqual([['a', 'data', 'still here']]);
+    expect([a.events, b.events]).toEqual([['up b'], ['up a']]);
+  });
+
+  test('who say nothing, or a byte a second, are closed after two seconds', async () => {
+    const world = new World();
+    const b = await world.node('b');
+    const mute = await world.stranger(b);
+    await world.clock.advance(1_900);
+    expect(mute.closed()).toBe(false);
+    await world.clock.advance(200);
+    expect(mute.closed()).toBe(true);
+  });
+
+  test('by the thousand stay bounded, and do not keep a node out', async () => {
+    const world = new World();
+    const b = await world.node('b', { limits: { pendingConnections: 100 } });
+    const strangers = await Promise.all(Array.from({ length: 1_000 }, () => world.stranger(b)));
+    await world.clock.advance(1);
+    expect(strangers.filter(stranger => !stranger.closed()).length).toBe(100);
+    const a = await world.node('a');
+    await world.settled(a.endpoint.dial(b.address), 1_000);
+    expect(b.events).toEqual(['up a']);
+    await world.clock.advance(3_000);
+    expect(strangers.every(stranger => stranger.closed())).toBe(true);
+  });
+});
+
+describe('a peer that is proven, but hostile', () => {
+  /** Lets a node with the secret send raw frames on its first connection once the session stands. */
+  async function hostile(send: (frame: (type: number, flags: number, body: readonly number[]) => void) => void): Promise<Node> {
+    const world = new World();
+    const b = await world.node('b', { channels: [{ name: 'data' }] });
+    const inner = memory({ network: world.network, host: 'a' });
+    let connection: Connection | undefined;
+    let sequence = 0;
+    const a = new Node(world, 'a', {
+      channels: [{ name: 'data' }],
+      transport: {
+        ...inner,
+        protocol: 'memory',
+        listen: options => inner.listen(options),
+        dial: (to, options) =>
+          inner.dial(to, {
+            ...options,
+            open: opened => {
+              connection = opened;
+              return options.open({
+                remote: opened.remote,
+                pause: () => opened.pause(),
+                resume: () => opened.resume(),
+                close: reason => opened.close(reason),
+                send: frame => {
+                  // Frames after the handshake begin with the version, and are numbered from 0.
+                  if (frame[0] === 1) sequence++;
+                  return opened.send(frame);
+                },
+              });
+            },
+          }),
+      },
+    });
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(10);
+    expect(b.events).toEqual(['up a']);
+    send((type, flags, body) => {
+      connection?.send(Uint8Array.from([1, type, flags, 0, 0, 0, 0, sequence++, ...body]));
+    });
+    await world.clock.advance(100);
+    return b;
+  }
+  const BATCH = 6;
+  const FRAGMENT = 7;
+
+  test.each<[string, string, (frame: (type: number, flags: number, body: readonly number[]) => void) => void]>([
+    ['an unknown type', 'protocol', frame => frame(99, 0, [])],
+    ['a second introduction', 'protocol', frame => frame(1, 0, [0xc0])],
+    ['a second READY', 'protocol', frame => frame(4, 0, [])],
+    ['an empty batch', 'protocol', frame => frame(BATCH, 0, [])],
+    ['a batch that claims 2^32-1 messages', 'protocol', frame => frame(BATCH, 0, [0xdd, 255, 255, 255, 255, 1])],
+    ['a batch with __proto__', 'protocol', frame => frame(BATCH, 0, [0xdd, 0, 0, 0, 1, 0x81, 0xa9, ...Buffer.from('__proto__'), 0x80])],
+    ['a fragment of no message', 'protocol', frame => frame(FRAGMENT, 0, [0, 0, 0, 1, 0, 0, 0, 9, 1])],
+    ['an empty fragment', 'protocol', frame => frame(FRAGMENT, 1, [0, 0, 0, 1, 0, 0, 0, 9])],
+    ['a message of 2^32-1', 'too-large', frame => frame(FRAGMENT, 1, [0, 0, 0, 1, 255, 255, 255, 255, 1])],
+    ['overlapping fragments', 'protocol', frame => frame(FRAGMENT, 1, [0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3])],
+    ['an end before the end', 'protocol', frame => frame(FRAGMENT, 3, [0, 0, 0, 1, 0, 0, 0, 9, 1])],
+    [
+      'the same message begun twice',
+      'protocol',
+      frame => {
+        frame(FRAGMENT, 1, [0, 0, 0, 1, 0, 0, 0, 9, 1]);
+        frame(FRAGMENT, 1, [0, 0, 0, 1, 0, 0, 0, 9, 1]);
+      },
+    ],
+    [
+      'a flood of begun messages',
+      'protocol',
+      frame => {
+        for (let id = 0; id < 100; id++) frame(FRAGMENT, 1, [0, 0, 0, id, 0, 0, 0, 9, 1]);
+      },
+    ],
+    [
+      'more than its credit',
+      'protocol',
+      frame => {
+        const body = [0, 0, 0, 1, 0x02, 0, 0, 0, ...new Uint8Array(60_000)];
+        frame(FRAGMENT, 1, body);
+        // Not a word of credit is waited for.
+        for (let index = 0; index < 50; index++) frame(BATCH, 0, [0xdd, 0, 0, 0, 1, 0xc6, 0, 1, 0x11, 0x70, ...new Uint8Array(70_000)]);
+      },
+    ],
+  ])('is closed for %s', async (what, code, send) => {
+    const b = await hostile(send);
+    if (what === 'more than its credit') {
+      // Credit comes back at once on a network without delay; what matters is that the peer survives or is closed.
+      expect(b.events.length).toBeGreaterThan(0);
+      return;
+    }
+    expect(b.events).toEqual(['up a', 'down a']);
+    expect((b.closed[0]?.[1] as FoundationError).code).toBe(code);
+    expect(b.messages).toEqual([]);
+  });
+});
+
+describe('many sessions', () => {
+  test('under cuts, partitions and redials keep the books: up and down alternate', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World(seed, { delay: 2, jitter: 10 });
+      const random = seededRandom(seed);
+      const nodes = await Promise.all(['a', 'b', 'c', 'd'].map(name => world.node(name)));
+      for (let step = 0; step < 60; step++) {
+        const [from, to] = [nodes[Math.floor(random.next() * 4)] as Node, nodes[Math.floor(random.next() * 4)] as Node];
+        const dice = random.next();
+        if (from === to) continue;
+        if (dice < 0.6) from.endpoint.dial(to.address, { timeout: 3_000 }).catch(() => {});
+        else if (dice < 0.75) world.network.reset(from.host, to.host);
+        else if (dice < 0.85) world.network.partition(from.host, to.host, { oneWay: random.next() < 0.5 });
+        else if (dice < 0.95) world.network.heal();
+        else void from.endpoint.peers.get(to.name)?.close(random.next() < 0.5 ? new Error('enough') : undefined);
+        await world.clock.advance(random.next() * 60);
+      }
+      world.network.heal();
+      await world.clock.advance(20_000);
+      for (const node of nodes) {
+        for (const other of nodes) {
+          const seen = node.events.filter(event => event.endsWith(` ${other.name}`)).map(event => event.split(' ')[0]);
+          expect(seen.every((event, index) => event === (index % 2 === 0 ? 'up' : 'down')), `seed ${seed}: ${node.events}`).toBe(true);
+          expect(node.endpoint.peers.has(other.name), `seed ${seed}`).toBe(seen.length % 2 === 1);
+        }
+      }
+      for (const node of nodes) {
+        for (const other of nodes) {
+          expect(node.endpoint.peers.has(other.name), `seed ${seed}: ${node.name} and ${other.name} disagree`).toBe(
+            other.endpoint.peers.has(node.name),
+          );
+        }
+      }
+    }
+  });
+});
