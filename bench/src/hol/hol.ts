@@ -18,6 +18,7 @@ function headOfLine(id: string, streams: number, size: Bench['size']): Bench {
     ],
     size,
     contenders: [
+      contender('foundation', 'ours', id, 'foundation', streams),
       contender('net, own connections', 'floor', id, 'own', streams),
       contender('net, one connection', 'reference', id, 'shared', streams),
       contender('socket.io', 'peer', id, 'socket.io', streams),

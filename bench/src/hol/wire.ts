@@ -22,6 +22,7 @@ export interface Wire {
 export const wires: Readonly<Record<string, () => Promise<Wire>>> = {
   shared: async () => (await import('./raw.js')).shared,
   own: async () => (await import('./raw.js')).own,
+  foundation: async () => (await import('./foundation.js')).foundation,
   'socket.io': async () => (await import('./socket-io.js')).socketIo,
 };
 
