@@ -457,7 +457,7 @@ export class ActorSystem implements CallHost {
 
   /** Sends an exit signal, by default in the name of no actor; `kill` can't be trapped, `normal` ends none but its sender. */
   exit(to: Pid, reason: ExitReason, from: Pid = this.#hostPid()): void {
-    if (this.isLocal(to)) this.#signal(() => this.receiveExit(from, to, reason, false));
+    if (to.node === this.node) this.#signal(() => this.receiveExit(from, to, reason, false));
     else this.gateway?.exit(from, to, reason, false);
   }
 
@@ -493,8 +493,8 @@ export class ActorSystem implements CallHost {
 
   link(process: Process, to: Pid): void {
     if (to.equals(process.pid)) return;
-    if (this.isLocal(to)) {
-      const other = this.#processes.get(to.id);
+    if (to.node === this.node) {
+      const other = this.process(to);
       if (other !== undefined) this.#linkLocal(process, other);
       else this.#linkGone(process, to, 'noproc');
       return;
@@ -575,7 +575,7 @@ export class ActorSystem implements CallHost {
   /** Calls `callback` once when `to` ends (asynchronously, if it is gone already). For the runtime and for hosts. */
   watch(to: Pid, callback: (reason: ExitReason) => void): () => void {
     const monitor = this.#nextMonitor++;
-    if (this.isLocal(to) && !this.#processes.has(to.id)) {
+    if (to.node === this.node && this.process(to) === undefined) {
       let cancelled = false;
       queueMicrotask(() => {
         if (!cancelled) this.#signal(() => callback('noproc'));
@@ -594,8 +594,8 @@ export class ActorSystem implements CallHost {
   }
 
   #watch(owner: Process | Watcher, watcher: Watcher, to: Pid): void {
-    if (this.isLocal(to)) {
-      const process = this.#processes.get(to.id);
+    if (to.node === this.node) {
+      const process = this.process(to);
       if (process === undefined) this.#signal(() => this.#fire(owner, watcher.monitor, to, 'noproc'));
       else addWatcher(process, watcher);
       return;

@@ -1,7 +1,7 @@
 import { type DeadLetter, Pid } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { expect, test } from 'vitest';
-import { bench, Counter } from './support.js';
+import { bench, Counter, rejection } from './support.js';
 
 test('a cast never throws for a dead target: it becomes a dead letter with its reason', async () => {
   const { system } = bench();
@@ -20,6 +20,17 @@ test('a cast never throws for a dead target: it becomes a dead letter with its r
     [5, 'noconnection'],
   ]);
   expect(system.deadLetters.recent[0]?.to).toContain('counter');
+});
+
+test('the pid of an earlier incarnation of this node is nobody, whatever lives under its number now', async () => {
+  const { system } = bench();
+  const counter = await system.spawn(Counter(0));
+  const old = system.ref<typeof Counter>(new Pid('local', system.incarnation - 1, counter.pid.id));
+  old.cast('add', 1);
+  expect(await rejection(old.call('get'))).toMatchObject({ code: 'noproc' });
+  system.exit(old.pid, 'kill');
+  expect(await counter.call('get')).toBe(0);
+  expect(system.deadLetters.recent).toMatchObject([{ op: 'add', reason: 'noproc' }]);
 });
 
 test('are counted always, kept up to a hundred, and told to subscribers until they unsubscribe', async () => {

@@ -367,6 +367,21 @@ describe('terminate', () => {
     expect(await behind).toMatchObject({ code: 'noproc' });
   });
 
+  test('finds the signal of the actor aborted', async () => {
+    const { system } = bench();
+    const aborted: boolean[] = [];
+    const Watching = actor({
+      name: 'watching',
+      init: (_: undefined, ctx) => ({ signal: ctx.signal }),
+      terminate: s => {
+        aborted.push(s.signal.aborted);
+      },
+    });
+    const watching = await system.spawn(Watching());
+    await system.stop(watching);
+    expect(aborted).toEqual([true]);
+  });
+
   test('runs at every end but killed', async () => {
     const { system } = bench();
     const seen: ExitReason[] = [];
@@ -401,6 +416,9 @@ describe('links', () => {
     const trapper = await system.spawn(Trapper(undefined));
     await trapper.call('run', ctx => ctx.link(gone));
     expect(await trapper.call('seen')).toEqual([{ what: 'exit', reason: 'noproc', pid: gone }]);
+    const old = new Pid('local', system.incarnation - 1, trapper.pid.id);
+    await trapper.call('run', ctx => ctx.link(old));
+    expect((await trapper.call('seen')).at(-1)).toEqual({ what: 'exit', reason: 'noproc', pid: old });
     const puppet = await system.spawn(Puppet(undefined));
     const ended = system.whenEnded(puppet);
     puppet.cast('run', ctx => ctx.link(gone));
@@ -463,6 +481,28 @@ describe('a killed actor in an async handler', () => {
     expect(system.whereis('busy')).toBeUndefined();
     until.open();
     await settle();
+  });
+
+  test('that fails afterwards is no crash, and does not change why it ended', async () => {
+    const { system, lines } = bench();
+    const handler = gate();
+    const ending = gate();
+    const Slow = actor({
+      name: 'slow',
+      init: () => ({}),
+      calls: { work: () => handler.promise },
+      terminate: () => ending.promise,
+    });
+    const slow = await system.spawn(Slow());
+    const answer = rejection(slow.call('work'));
+    await settle();
+    const ended = system.whenEnded(slow);
+    system.exit(slow.pid, 'shutdown');
+    handler.fail(boom);
+    expect(await answer).toMatchObject({ code: 'unknown-outcome' });
+    ending.open();
+    expect(await ended).toBe('shutdown');
+    expect(lines).toEqual([]);
   });
 
   test('what it does through its context afterwards has no effect', async () => {

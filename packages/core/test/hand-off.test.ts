@@ -68,6 +68,19 @@ describe('seal', () => {
     await held;
   });
 
+  test('asked for within a handler is when that handler is through', async () => {
+    const { system } = bench();
+    const puppet = await system.spawn(Puppet(undefined));
+    const process = processOf(system, puppet);
+    let sealed: Promise<boolean> | undefined;
+    await puppet.call('run', () => {
+      sealed = process.seal();
+      expect(process.status).toBe('running');
+    });
+    expect(await sealed).toBe(true);
+    expect(process.status).toBe('sealed');
+  });
+
   test('does not protect from exits', async () => {
     const { system } = bench();
     const journal = await system.spawn(Journal([]));

@@ -1,4 +1,4 @@
-import { actor, failure, noReply, type ReplyTo } from '@foundation-ts/core';
+import { actor, failure, noReply, PendingCall, type ReplyTo } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { bench, Counter, gate, Puppet, rejection } from './support.js';
@@ -331,6 +331,20 @@ describe('deadlines', () => {
     expect((await Promise.all(calls)).every(error => error.code === 'timeout')).toBe(true);
     until.open();
   });
+});
+
+test('a call settles once, and tells its observer once', async () => {
+  const { system } = bench();
+  const call = new PendingCall(system, 'op', 'someone');
+  let told = 0;
+  call.onSettled(() => told++);
+  call.start(100, undefined);
+  call.succeed(1);
+  call.succeed(2);
+  call.fail(new Error('late'));
+  call.expire();
+  expect(await call.promise).toBe(1);
+  expect(told).toBe(1);
 });
 
 describe('refs by resolver', () => {

@@ -46,7 +46,7 @@ test('monitoring what is gone fires with noproc; another node without a cluster,
   expect(await puppet.call('seen')).toEqual([
     { what: 'down', pid: gone, reason: 'noproc' },
     { what: 'down', pid: far, reason: 'noconnection' },
-    { what: 'down', pid: old, reason: 'noconnection' },
+    { what: 'down', pid: old, reason: 'noproc' },
   ]);
 });
 

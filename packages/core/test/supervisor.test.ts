@@ -128,7 +128,7 @@ describe('start and stop', () => {
   });
 
   test('a supervisor that is killed while it restarts leaves no child behind', async () => {
-    const { system, clock } = bench();
+    const { system, clock, lines } = bench();
     const { worker, Worker } = workshop();
     const until = gate();
     const Slow = actor({ name: 'slow', init: () => ({}), terminate: () => until.promise });
@@ -141,6 +141,8 @@ describe('start and stop', () => {
     until.open();
     await clock.advance(10_000);
     expect(system.processCount).toBe(0);
+    // Nor does it try again, or say that it will.
+    expect(lines.map(line => line.message)).toEqual([expect.stringContaining('crashed')]);
   });
 });
 
