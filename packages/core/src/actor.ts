@@ -9,7 +9,8 @@ export interface ActorInit<A, S extends object, C, K, H> {
   /** The stable name: other nodes start it, logs show it. Unique among the definitions of a node. */
   readonly name: string;
   /** Makes the state; what it throws makes the spawn fail with `start-failed`. */
-  readonly init: (argument: A, ctx: Context<S>) => S | Promise<S>;
+  // Not Context<S>: that would fix S before the result is looked at, as `object`.
+  readonly init: (argument: A, ctx: Context) => S | Promise<S>;
   /** Operations with an answer. May be async: the actor handles its next message when the promise has settled. */
   readonly calls?: C & Calls<S>;
   /** Operations without an answer. */
@@ -23,7 +24,7 @@ export interface ActorInit<A, S extends object, C, K, H> {
   /** Hand-off: what goes to the actor's next node (plain, sendable data). Without it the state starts anew there. */
   readonly handOff?: (state: S) => H;
   /** Hand-off: makes the state on the next node, in place of `init`. */
-  readonly resume?: (handed: H, argument: A, info: { readonly fromVersion: number }, ctx: Context<S>) => S | Promise<S>;
+  readonly resume?: (handed: H, argument: A, info: { readonly fromVersion: number }, ctx: Context) => S | Promise<S>;
   /** The version of what `handOff` gives, told to `resume`; default 0. */
   readonly version?: number;
   /** Whether exits of linked actors arrive as messages; default: whether `onExit` is given. */

@@ -2,8 +2,11 @@ import {
   type ActorSystem,
   actor,
   child,
+  dynamicSupervisor,
+  type ExitReason,
   failure,
   noReply,
+  type Pid,
   type Ref,
   type ReplyTo,
   supervisor,
@@ -53,6 +56,60 @@ describe('inference', () => {
     Bare();
     child(Counter(1), { restart: 'transient' });
     supervisor({ strategy: 'rest_for_one', children: [Counter(1), child(Bare(), { id: 'b' })] });
+  });
+
+  test('the state is inferred when init uses its context, and so is what is handed off', () => {
+    const Ticker = actor({
+      name: 'ticker',
+      init: (every: number, ctx) => {
+        expectTypeOf(ctx.self).toEqualTypeOf<Ref>();
+        ctx.after(every, 'tick');
+        return { ticks: 0 };
+      },
+      calls: { ticks: s => s.ticks },
+      casts: {
+        tick: (s, _: void, ctx) => {
+          s.ticks++;
+          ctx.setState({ ticks: s.ticks });
+          // @ts-expect-error not a state
+          ctx.setState({ tocks: 1 });
+        },
+      },
+      onDown: (s, down) => {
+        expectTypeOf(s).toEqualTypeOf<{ ticks: number }>();
+        expectTypeOf(down.reason).toEqualTypeOf<ExitReason>();
+      },
+      handOff: s => s.ticks,
+      resume: (ticks, every, info, ctx) => {
+        expectTypeOf(ticks).toEqualTypeOf<number>();
+        expectTypeOf(every).toEqualTypeOf<number>();
+        expectTypeOf(info.fromVersion).toEqualTypeOf<number>();
+        ctx.after(every, 'tick');
+        return { ticks };
+      },
+    });
+    expectTypeOf(system.spawn(Ticker(10))).toEqualTypeOf<Promise<Ref<typeof Ticker>>>();
+    const Later = actor({
+      name: 'later',
+      init: async (_: void, ctx) => ({ id: ctx.pid.id }),
+      calls: { id: s => s.id },
+    });
+    expectTypeOf((null as unknown as Ref<typeof Later>).call('id')).toEqualTypeOf<Promise<number>>();
+    Later();
+  });
+
+  test('trees: refs by child id and the operations of supervisors', async () => {
+    const app = await system.supervise(supervisor({ children: [Counter(1)] }));
+    expectTypeOf(app.ref(Counter, 'counter')).toEqualTypeOf<Ref<typeof Counter>>();
+    expectTypeOf(app.startChild(child(Bare(), { name: 'b' }))).toEqualTypeOf<Promise<Pid>>();
+    const dynamic = await system.spawn(dynamicSupervisor({ maxChildren: 3 }));
+    expectTypeOf(dynamic.call('startChild', Counter(1))).toEqualTypeOf<Promise<Pid>>();
+    // @ts-expect-error no such option
+    dynamicSupervisor({ children: [] });
+    // @ts-expect-error a definition that was not called
+    supervisor({ children: [Counter] });
+    // @ts-expect-error an actor is no tree
+    await system.supervise(Counter(1));
   });
 
   test('mistakes are compile errors', () => {
