@@ -9,7 +9,7 @@ const supervisorName = 'shards';
  * @param init.handleSignals - whether SIGTERM and SIGINT drain the node and end the process
  */
 export async function startSearchNode(init: { name: string; clusterId: string; handleSignals: boolean }) {
-  const node = await startNode({ ...init, cluster: true, definitions: [Shard] });
+  const node = await startNode({ ...init, cluster: true, definitions: [Shard], log: 'error' });
   const shards = await node.distributedSupervisor(supervisorName);
   return { node, shards };
 }

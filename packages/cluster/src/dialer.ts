@@ -147,7 +147,9 @@ export class Dialer {
     this.#complained.set(text, kind);
     this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
     const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible';
-    const level = serious ? 'error' : kind === 'wrong-cluster' ? 'debug' : 'warn';
+    // Of a member that was there the membership says what became of it.
+    const quiet = kind === 'wrong-cluster' || this.#aliases.has(text);
+    const level = serious ? 'error' : quiet ? 'debug' : 'warn';
     this.#system.log[level]({ node: this.#system.node, address: text, code: kind }, `${error.message} ${advice(kind)}`.trim());
   }
 

@@ -404,6 +404,8 @@ export class Members {
   #emit(type: MembershipEvent['type'], member: Member): void {
     const event: MembershipEvent = { type, member: this.#view(member) };
     this.#system.telemetry.emit(`membership.${type}`, { count: 1 }, { member: member.name, incarnation: member.incarnation });
+    const level = type === 'unreachable' || type === 'down' ? 'warn' : 'info';
+    this.#system.log[level]({ node: this.#system.node }, `member ${member.name} is ${type}`);
     this.events.emit('event', event);
   }
 

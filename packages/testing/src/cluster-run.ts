@@ -95,6 +95,7 @@ class ClusterRun {
     try {
       await this.#cluster.start();
       await this.#cluster.formed();
+      await this.#cluster.run(1_000);
       for (let index = 0; index < CHILDREN; index++) this.#startChild();
       await this.#cluster.run(2_000);
       for (let index = 0; index < NAMES; index++) this.#claimName();

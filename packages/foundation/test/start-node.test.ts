@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Log, silentLog } from '@foundation-ts/core';
+import { actor, child, FoundationError, type FoundationNode, type StartOptions, startNode, staticList, topic } from 'foundation-ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const Counter = actor({
+  name: 'counter',
+  init: (start: number) => ({ count: start }),
+  calls: {
+    get: s => s.count,
+    add: (s, n: number) => (s.count += n),
+    node: (_s, _p: void, ctx) => ctx.node.name,
+  },
+});
+const Other = actor({ name: 'other', init: () => ({}) });
+
+const nodes: FoundationNode[] = [];
+let home: string;
+const savedHome = process.env['XDG_CONFIG_HOME'];
+const start = async (options: StartOptions): Promise<FoundationNode> => {
+  const node = await startNode({ log: 'silent', handleSignals: false, ...options });
+  nodes.push(node);
+  return node;
+};
+const lines = (): { log: Log; lines: string[] } => {
+  const found: string[] = [];
+  const add = (fields: Readonly<Record<string, unknown>>, message: string): void => {
+    found.push(`${message} ${JSON.stringify(fields)}`);
+  };
+  return { log: { ...silentLog, info: add, warn: add, error: add }, lines: found };
+};
+const formed = (...all: FoundationNode[]): Promise<void> =>
+  expect
+    .poll(() => all.map(node => node.members().filter(member => member.reachable).length), { timeout: 10_000 })
+    .toEqual(all.map(() => all.length)) as unknown as Promise<void>;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'foundation-facade-'));
+  process.env['XDG_CONFIG_HOME'] = home;
+});
+afterEach(async () => {
+  await Promise.all(nodes.splice(0).map(node => node.stop({ timeout: 1_000 })));
+  rmSync(home, { recursive: true, force: true });
+  if (savedHome === undefined) delete process.env['XDG_CONFIG_HOME'];
+  else process.env['XDG_CONFIG_HOME'] = savedHome;
+});
+
+describe('a node alone', () => {
+  test('runs actors, supervisors, names, topics, without listening', async () => {
+    const node = await start({ definitions: [Counter] });
+    const counter = await node.spawn(Counter(3));
+    expect(await counter.call('add', 2)).toBe(5);
+    expect(await counter.call('node')).toBe(node.name);
+    const shards = await node.distributedSupervisor('shards');
+    const ref = await shards.startChild(child(Counter(1), { id: 'one' }));
+    expect(await ref.call('get')).toBe(1);
+    expect(await node.via(Counter, 'one').call('add', 1)).toBe(2);
+    const Said = topic<string>('said');
+    const subscription = node.pubsub.subscribe(Said);
+    node.pubsub.broadcast(Said, 'hello');
+    for await (const said of subscription) {
+      expect(said).toBe('hello');
+      break;
+    }
+    expect(node.address?.protocol).toBe('memory');
+    expect(node.members()).toHaveLength(1);
+  });
+
+  test('disposing stops it; what is asked of it then says so', async () => {
+    const node = await start({});
+    await node.stop();
+    await node.stop();
+    await expect(node.supervise({} as never)).rejects.toMatchObject({ code: 'stopped' });
+  });
+});
+
+describe('mortal mode', () => {
+  test('nodes of one application find each other, and say how', async () => {
+    const { log, lines: said } = lines();
+    const clusterId = `t-${process.pid}-${Math.floor(performance.now())}`;
+    const a = await start({ cluster: true, clusterId, definitions: [Counter], log });
+    const b = await start({ cluster: true, clusterId, definitions: [Counter] });
+    await formed(a, b);
+    const far = await a.spawn(Counter(1), { on: b.name });
+    expect(far.pid.node).toBe(b.name);
+    expect(await far.call('add', 1)).toBe(2);
+    expect(said.filter(line => line.startsWith('cluster: '))).toEqual([
+      expect.stringMatching(/cookie file .*FOUNDATION_SECRET="\$\(cat /),
+      expect.stringMatching(/same host: on/),
+      expect.stringMatching(/UDP gossip: on, on loopback only, because the node binds 127\.0\.0\.1/),
+    ]);
+  });
+
+  test('other applications are not met', async () => {
+    const stamp = `${process.pid}-${Math.floor(performance.now())}`;
+    const a = await start({ cluster: true, clusterId: `x-${stamp}` });
+    const b = await start({ cluster: true, clusterId: `y-${stamp}` });
+    const c = await start({ cluster: true, clusterId: `x-${stamp}` });
+    await formed(a, c);
+    expect(b.members()).toHaveLength(1);
+  });
+});
+
+describe('what is wrong is said clearly', () => {
+  const codeAndMessage = async (promise: Promise<unknown>): Promise<string> => {
+    const error = await promise.then(
+      () => undefined,
+      e => e as FoundationError,
+    );
+    expect(error).toBeInstanceOf(FoundationError);
+    return `${error?.code}: ${error?.message}`;
+  };
+
+  test.each([
+    [{ clutser: true }, /^invalid-option: startNode\(\) has no option 'clutser' \(did you mean 'cluster'\?\); allowed: name, cluster/],
+    [{ cluster: 'yes' }, /^invalid-option: Option 'cluster' is 'yes'; allowed: true, false/],
+    [{ port: 70_000 }, /^invalid-option: Option 'port' is 70000; allowed: 0 to 65535/],
+    [{ host: '0.0.0.0' }, /^invalid-option: Option 'host' is '0\.0\.0\.0'; allowed: an address at which the other nodes can dial/],
+    [{ secret: 'short' }, /^invalid-option: Option 'secret' is '5 bytes long'; allowed: 16 bytes or more, random: openssl rand/],
+    [{ log: 'loud' }, /^invalid-option: Option 'log' is 'loud'; allowed: debug, info, warn, error, silent/],
+    [{ discovery: 'gossip' }, /^invalid-option: Option 'discovery' is 'gossip'; allowed: a list of strategies/],
+    [{ cluster: true, discovery: [] }, /^invalid-option: Give either 'cluster: true'/],
+    [{ definitions: [Counter, actor({ name: 'counter', init: () => ({}) })], port: 0 }, /^invalid-option: Two definitions are named 'counter'/],
+    [{ host: '192.0.2.1' }, /^insecure: Refused to listen on 192\.0\.2\.1 without a secret.*FOUNDATION_SECRET/],
+  ])('%o', async (options, message) => {
+    expect(await codeAndMessage(startNode({ log: 'silent', handleSignals: false, ...(options as StartOptions) }))).toMatch(message);
+  });
+
+  test('a seed that is no address', () => {
+    expect(() => staticList(['nowhere'])).toThrow(/Option 'addresses\[0\]' is 'nowhere'; allowed: host:port/);
+  });
+
+  test('a port in use', async () => {
+    const server = createServer();
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    expect(await codeAndMessage(startNode({ port, log: 'silent', handleSignals: false }))).toMatch(
+      new RegExp(`^address-in-use: .*127\\.0\\.0\\.1:${port}`),
+    );
+    await new Promise(resolve => server.close(resolve));
+  });
+
+  test('an unreachable seed: one line, and the node stays up', async () => {
+    const server = createServer();
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise(resolve => server.close(resolve));
+    const { log, lines: said } = lines();
+    const node = await start({ discovery: [staticList([`127.0.0.1:${port}`])], log });
+    await expect.poll(() => said.length, { timeout: 5_000 }).toBe(1);
+    expect(said[0]).toMatch(new RegExp(`127\\.0\\.0\\.1:${port}.*Is the node there running.*tried again`));
+    const counter = await node.spawn(Counter(1));
+    expect(await counter.call('get')).toBe(1);
+  });
+
+  test('a wrong secret: refused on both sides, said once, and both stay up', async () => {
+    const { log, lines: said } = lines();
+    const a = await start({ name: 'a', clusterId: 's', port: 0, secret: '0123456789abcdef-one' });
+    const port = a.address?.port as number;
+    const b = await start({
+      name: 'b',
+      clusterId: 's',
+      secret: '0123456789abcdef-two',
+      discovery: [staticList([`127.0.0.1:${port}`])],
+      log,
+    });
+    await expect.poll(() => said.length, { timeout: 5_000 }).toBe(1);
+    expect(said[0]).toMatch(/secret/);
+    expect(said[0]).not.toMatch(/0123456789abcdef/);
+    expect(a.members()).toHaveLength(1);
+    expect(b.members()).toHaveLength(1);
+  });
+
+  test('a definition that the target lacks', async () => {
+    const a = await start({ name: 'a', clusterId: 'd', port: 0, definitions: [Other] });
+    const b = await start({ name: 'b', clusterId: 'd', discovery: [staticList([`127.0.0.1:${a.address?.port}`])], definitions: [Counter, Other] });
+    await formed(a, b);
+    expect(await codeAndMessage(b.spawn(Counter(1), { on: 'a' }))).toMatch(
+      /^unknown-definition: Node 'a' has no definition 'counter'; it has: other\. Add it to 'definitions' when that node starts\./,
+    );
+    expect(await codeAndMessage(b.spawn(Other(), { on: 'nobody' }))).toMatch(/^noconnection: .*'nobody'/);
+    await b.spawn(Other(), { on: 'a' });
+  });
+});
