@@ -10,15 +10,26 @@ interface Report {
 }
 
 /** Until each id runs exactly once on these members, all of which agree where. Gives where. */
-async function settled(members: readonly Member[], wanted: readonly string[], within = 20_000): Promise<Map<string, string>> {
+async function settled(
+  members: readonly Member[],
+  wanted: readonly string[],
+  within = 20_000,
+): Promise<Map<string, string>> {
   let where = new Map<string, string>();
   let last = '';
   await until(
     async () => {
-      const views = await Promise.all(members.map(member => member.ask<{ id: string; node: string }[]>({ do: 'children' })));
+      const views = await Promise.all(
+        members.map(member => member.ask<{ id: string; node: string }[]>({ do: 'children' })),
+      );
       const locals = await Promise.all(members.map(member => member.ask<number>({ do: 'local' })));
       const names = await Promise.all(members.map(member => member.ask<string[]>({ do: 'names', ids: wanted })));
-      const texts = views.map(view => view.map(child => `${child.id}@${child.node}`).sort().join());
+      const texts = views.map(view =>
+        view
+          .map(child => `${child.id}@${child.node}`)
+          .sort()
+          .join(),
+      );
       where = new Map(views[0]?.map(child => [child.id, child.node]));
       last = `views agree: ${new Set(texts).size === 1}, entries: ${views.map(view => view.length)}, local: ${locals}, names: ${names.map(list => list.length)}`;
       return (
@@ -136,11 +147,17 @@ describe('a cluster of real processes', () => {
       const applied = new Set(await a.ask<string[]>({ do: 'applied', id }));
       const entries = acknowledged.get(id) as string[];
       total += entries.length;
-      expect(entries.filter(entry => !applied.has(entry)), id).toEqual([]);
+      expect(
+        entries.filter(entry => !applied.has(entry)),
+        id,
+      ).toEqual([]);
     }
-    console.log(`${total} calls acknowledged through a join and a leave; not acknowledged: ${JSON.stringify([...refusals])}`);
+    console.log(
+      `${total} calls acknowledged through a join and a leave; not acknowledged: ${JSON.stringify([...refusals])}`,
+    );
     expect(total).toBeGreaterThan(100);
-    for (const code of refusals.keys()) expect(['noproc', 'moved', 'noconnection', 'unknown-outcome', 'not-delivered']).toContain(code);
+    for (const code of refusals.keys())
+      expect(['noproc', 'moved', 'noconnection', 'unknown-outcome', 'not-delivered']).toContain(code);
   });
 
   test('SIGSTOP and SIGCONT: the stopped node is unreachable, not down; when it is back each child runs once', async () => {

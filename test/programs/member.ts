@@ -1,5 +1,5 @@
 import { actor, child, startNode } from 'foundation-ts';
-import type { Command, Answer } from '../support/member.js';
+import type { Answer, Command } from '../support/member.js';
 
 /** Counts what it is told, once per id; keeps its count when it is handed over. */
 const Tally = actor({

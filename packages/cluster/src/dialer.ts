@@ -123,11 +123,11 @@ export class Dialer {
     if (this.#stopped) return;
     this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
     if (isFoundationError(error, 'conflict')) {
-      if (error.details?.['self'] === true) {
+      if (error.details?.self === true) {
         this.#own.add(text);
         return;
       }
-      if (error.details?.['gone'] === this.#system.incarnation) {
+      if (error.details?.gone === this.#system.incarnation) {
         this.#host.goneFor(error);
         return;
       }
@@ -150,7 +150,10 @@ export class Dialer {
     // Of a member that was there the membership says what became of it.
     const quiet = kind === 'wrong-cluster' || this.#aliases.has(text);
     const level = serious ? 'error' : quiet ? 'debug' : 'warn';
-    this.#system.log[level]({ node: this.#system.node, address: text, code: kind }, `${error.message} ${advice(kind)}`.trim());
+    this.#system.log[level](
+      { node: this.#system.node, address: text, code: kind },
+      `${error.message} ${advice(kind)}`.trim(),
+    );
   }
 
   stop(): void {

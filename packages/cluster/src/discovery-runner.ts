@@ -1,4 +1,4 @@
-import { actor, type ActorSystem, type Address, type Context, FoundationError } from '@foundation-ts/core';
+import { type ActorSystem, type Address, actor, type Context, FoundationError } from '@foundation-ts/core';
 import type { Advertised, DiscoveryContext, DiscoveryStrategy } from '@foundation-ts/discovery';
 import { DISCOVERY_RESTART_MS } from './defaults.js';
 

@@ -113,12 +113,19 @@ export class Members {
     const { self } = this.#table;
     const { name, incarnation } = identity;
     if (name === self.name) {
-      return new FoundationError('conflict', `The name '${name}' is taken by another node of this cluster; give each node its own 'name'.`);
+      return new FoundationError(
+        'conflict',
+        `The name '${name}' is taken by another node of this cluster; give each node its own 'name'.`,
+      );
     }
     if (this.#table.isGone(name, incarnation)) {
-      return new FoundationError('conflict', `This incarnation of '${name}' is held for gone by '${self.name}'; it must come back as a new one.`, {
-        details: { gone: incarnation },
-      });
+      return new FoundationError(
+        'conflict',
+        `This incarnation of '${name}' is held for gone by '${self.name}'; it must come back as a new one.`,
+        {
+          details: { gone: incarnation },
+        },
+      );
     }
     const standing = this.#peers.get(name)?.identity;
     const elsewhere =
@@ -138,14 +145,24 @@ export class Members {
   peerUp(peer: Peer): void {
     const { name, incarnation, address } = peer.identity;
     const old = this.#peers.get(name);
-    if (old !== undefined && old !== peer) void old.close(new FoundationError('conflict', `'${name}' has come back as a new incarnation.`));
+    if (old !== undefined && old !== peer)
+      void old.close(new FoundationError('conflict', `'${name}' has come back as a new incarnation.`));
     this.#peers.set(name, peer);
     const known = this.#table.get(name);
     const sight = this.#sights.get(name);
     const isNew = sight?.incarnation !== incarnation;
     if (known?.incarnation !== incarnation) {
       const { roles, zone, metadata } = identityMetadata(peer.identity.metadata);
-      const record: GossipRecord = { name, incarnation, address, status: 'up', roles, zone: zone ?? undefined, version: 0, metadata };
+      const record: GossipRecord = {
+        name,
+        incarnation,
+        address,
+        status: 'up',
+        roles,
+        zone: zone ?? undefined,
+        version: 0,
+        metadata,
+      };
       this.#mergeRecords([record], name);
     }
     const member = this.#table.get(name);
@@ -210,7 +227,10 @@ export class Members {
         return true;
       case wire.probeResult:
         this.#carryOut(
-          this.#detector.probeResult({ target: textOf(message[1], 'name'), via: name, alive: message[2] === true }, this.#now()),
+          this.#detector.probeResult(
+            { target: textOf(message[1], 'name'), via: name, alive: message[2] === true },
+            this.#now(),
+          ),
         );
         return true;
       case wire.gossip:
@@ -261,10 +281,14 @@ export class Members {
     });
     for (const { record } of result.doubted) this.#suspected(record.name, record.incarnation);
     if (result.refusedCount > 0) {
-      this.#system.log.warn({ from, count: result.refusedCount, first: result.refused[0]?.why ?? '' }, 'implausible gossip was ignored');
+      this.#system.log.warn(
+        { from, count: result.refusedCount, first: result.refused[0]?.why ?? '' },
+        'implausible gossip was ignored',
+      );
     }
     if (result.refuted) this.#gossip([this.#table.self]);
-    if (result.stale.length > 0) this.#peers.get(from)?.send(CONTROL, [wire.gossip, toWire(this.#table.pick(result.stale, this.#now()))]);
+    if (result.stale.length > 0)
+      this.#peers.get(from)?.send(CONTROL, [wire.gossip, toWire(this.#table.pick(result.stale, this.#now()))]);
     this.#applied(result.changes, from);
     if (result.selfDowned !== undefined) {
       this.#host.selfDowned(`'${from}' says that this node is ${result.selfDowned.status}`);
@@ -275,7 +299,8 @@ export class Members {
   #applied(changes: readonly MemberChange[], from?: string): void {
     if (changes.length === 0) return;
     for (const { before, after } of changes) {
-      if (before !== undefined && before.incarnation !== after.incarnation && !isDead(before.status)) this.#gone(before, 'down');
+      if (before !== undefined && before.incarnation !== after.incarnation && !isDead(before.status))
+        this.#gone(before, 'down');
       if (isDead(after.status)) {
         if (before === undefined || before.incarnation !== after.incarnation || isDead(before.status)) continue;
         this.#gone(after, after.status === 'removed' && before.status === 'leaving' ? 'left' : 'down');
@@ -385,10 +410,15 @@ export class Members {
         for (const via of effect.via) this.#peers.get(via)?.send(CONTROL, [wire.probe, effect.target]);
       } else if (effect.type === 'unreachable') {
         const silence = this.#detector.explain(effect.peer, this.#now())?.silence ?? 0;
-        this.#system.log.warn({ node: this.#system.node, member: effect.peer, silence: Math.round(silence) }, 'a member is silent');
+        this.#system.log.warn(
+          { node: this.#system.node, member: effect.peer, silence: Math.round(silence) },
+          'a member is silent',
+        );
         void this.#peers
           .get(effect.peer)
-          ?.close(new FoundationError('noconnection', `'${effect.peer}' has been silent for ${Math.round(silence)} ms.`));
+          ?.close(
+            new FoundationError('noconnection', `'${effect.peer}' has been silent for ${Math.round(silence)} ms.`),
+          );
       }
     }
   }
@@ -403,7 +433,11 @@ export class Members {
 
   #emit(type: MembershipEvent['type'], member: Member): void {
     const event: MembershipEvent = { type, member: this.#view(member) };
-    this.#system.telemetry.emit(`membership.${type}`, { count: 1 }, { member: member.name, incarnation: member.incarnation });
+    this.#system.telemetry.emit(
+      `membership.${type}`,
+      { count: 1 },
+      { member: member.name, incarnation: member.incarnation },
+    );
     const level = type === 'unreachable' || type === 'down' ? 'warn' : 'info';
     this.#system.log[level]({ node: this.#system.node }, `member ${member.name} is ${type}`);
     this.events.emit('event', event);

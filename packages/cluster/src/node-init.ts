@@ -9,7 +9,14 @@ import {
   systemClock,
 } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
-import { type ChannelDeclaration, checkBind, createCodec, Endpoint, type EndpointInit, type Transport } from '@foundation-ts/transport';
+import {
+  type ChannelDeclaration,
+  checkBind,
+  createCodec,
+  Endpoint,
+  type EndpointInit,
+  type Transport,
+} from '@foundation-ts/transport';
 import { MAX_NAME_LENGTH } from './defaults.js';
 import { Definitions } from './definitions.js';
 import { refExtensions } from './ref-codec.js';

@@ -23,7 +23,7 @@ import { Dialer } from './dialer.js';
 import { DiscoveryRunner } from './discovery-runner.js';
 import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
-import { openEndpoint, resolveInit, type ClusterNodeInit, type ResolvedInit } from './node-init.js';
+import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
 import { Router } from './router.js';
 import { CONTROL, messageOf } from './wire.js';
 
@@ -234,10 +234,15 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** Starts a supervision tree in the node's user branch, which stops it when the node stops. */
-  async supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
+  async supervise(
+    start: Start<SupervisorDefinition>,
+    options: { readonly name?: string } = {},
+  ): Promise<SupervisorHandle> {
     this.#open('supervise');
     const id = options.name ?? `tree ${this.#trees++}`;
-    const pid = await (this.#userBranch as SupervisorHandle).startChild(child(start, { ...options, id, restart: 'temporary' }));
+    const pid = await (this.#userBranch as SupervisorHandle).startChild(
+      child(start, { ...options, id, restart: 'temporary' }),
+    );
     return this.system.supervisorHandle(pid);
   }
 
@@ -299,7 +304,11 @@ export class ClusterNode implements AsyncDisposable {
   #peerDown(peer: Peer, reason: Error | undefined): void {
     if (this.#state === 'closed') return;
     if (reason !== undefined) {
-      this.telemetry.emit('cluster.connection-lost', { count: 1 }, { member: peer.identity.name, reason: reason.message });
+      this.telemetry.emit(
+        'cluster.connection-lost',
+        { count: 1 },
+        { member: peer.identity.name, reason: reason.message },
+      );
     }
     this.#dialer.lost(peer);
     this.#members.peerDown(peer);
@@ -312,7 +321,10 @@ export class ClusterNode implements AsyncDisposable {
       this.#members.heard(peer);
       if (channel === CONTROL && this.#members.receive(peer, message)) return;
       if (this.#router.receive(peer, channel, message)) return;
-      throw new FoundationError('protocol', `'${peer.identity.name}' sent a message of the unknown kind ${String(message[0])}.`);
+      throw new FoundationError(
+        'protocol',
+        `'${peer.identity.name}' sent a message of the unknown kind ${String(message[0])}.`,
+      );
     } catch (error) {
       this.log.warn({ node: this.name, member: peer.identity.name }, (error as Error).message);
       void peer.close(error as Error);
@@ -364,7 +376,10 @@ export class ClusterNode implements AsyncDisposable {
     });
     const timer = this.clock.setTimeout(() => {
       controller.abort(new FoundationError('timeout', `Leaving took longer than ${timeout} ms.`));
-      this.log.warn({ node: this.name, timeout }, 'leaving took too long; the node closes without handing over the rest');
+      this.log.warn(
+        { node: this.name, timeout },
+        'leaving took too long; the node closes without handing over the rest',
+      );
       expired();
     }, timeout);
     const run = async (): Promise<void> => {
@@ -395,7 +410,10 @@ export class ClusterNode implements AsyncDisposable {
 
   #selfDowned(why: string): void {
     if (this.#state !== 'running') return;
-    this.log.error({ node: this.name, incarnation: this.incarnation }, `the cluster holds this node for gone: ${why}. It stops; start it again as a new incarnation.`);
+    this.log.error(
+      { node: this.name, incarnation: this.incarnation },
+      `the cluster holds this node for gone: ${why}. It stops; start it again as a new incarnation.`,
+    );
     this.#state = 'leaving';
     this.#closing ??= this.#close(`downed: ${why}`);
   }

@@ -118,7 +118,7 @@ describe('formation', () => {
     cluster = new SimulatedCluster({
       seed,
       hosts: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'],
-      services: async () => [],
+      services: async (): Promise<MembershipEvent[]> => [],
       faults: { delay: 50, jitter: 50, loss: 0.1 },
     });
     await cluster.start();
@@ -183,7 +183,10 @@ describe('messages', () => {
     await up(['a', 'b']);
     const here = await node('a').spawn(Counter(7));
     const far = await cluster.finish(node('a').spawn(Counter(0), { on: 'b' }));
-    const back = (await cluster.finish(far.call('echo', { ref: here, pid: here.pid }))) as { ref: typeof here; pid: Pid };
+    const back = (await cluster.finish(far.call('echo', { ref: here, pid: here.pid }))) as {
+      ref: typeof here;
+      pid: Pid;
+    };
     expect(back.pid.equals(here.pid)).toBe(true);
     expect(await cluster.finish(back.ref.call('get'))).toBe(7);
   });
@@ -353,7 +356,11 @@ describe('leaving', () => {
     await cluster.leave('b');
     await cluster.run(100);
     expect(kinds('a', 'b')).toEqual(['up', 'leaving', 'left']);
-    expect(node('a').members().map(member => member.name)).toEqual(['a', 'c']);
+    expect(
+      node('a')
+        .members()
+        .map(member => member.name),
+    ).toEqual(['a', 'c']);
     await cluster.run(60_000);
     expect(kinds('a', 'b')).toEqual(['up', 'leaving', 'left']);
     expect(kinds('c', 'b')).toEqual(['up', 'leaving', 'left']);
@@ -388,7 +395,12 @@ describe('leaving', () => {
       },
     });
     const tree = await node('a').supervise(
-      supervisor({ children: [{ id: 'x', start: Worker('x'), restart: 'permanent', shutdown: 100 }, { id: 'y', start: Worker('y'), restart: 'permanent', shutdown: 100 }] }),
+      supervisor({
+        children: [
+          { id: 'x', start: Worker('x'), restart: 'permanent', shutdown: 100 },
+          { id: 'y', start: Worker('y'), restart: 'permanent', shutdown: 100 },
+        ],
+      }),
     );
     expect(await tree.countChildren()).toMatchObject({ active: 2 });
     await cluster.leave('a');
@@ -399,8 +411,17 @@ describe('leaving', () => {
 describe('robustness', () => {
   test('an unreachable seed is one clear line, and the node stays up', async () => {
     const lines: string[] = [];
-    const log: Log = { ...silentLog, warn: (_fields, message) => lines.push(message), error: (_fields, message) => lines.push(message) };
-    cluster = new SimulatedCluster({ seed: 1, hosts: ['a', 'ghost'], services: async () => [], log });
+    const log: Log = {
+      ...silentLog,
+      warn: (_fields, message) => lines.push(message),
+      error: (_fields, message) => lines.push(message),
+    };
+    cluster = new SimulatedCluster({
+      seed: 1,
+      hosts: ['a', 'ghost'],
+      services: async (): Promise<MembershipEvent[]> => [],
+      log,
+    });
     await cluster.start(['a']);
     await cluster.run(60_000);
     expect(lines).toHaveLength(1);
@@ -410,8 +431,18 @@ describe('robustness', () => {
 
   test('a wrong secret is one clear error on both sides, and both stay up', async () => {
     const lines: string[] = [];
-    const log: Log = { ...silentLog, error: (_fields, message) => lines.push(message), warn: (_fields, message) => lines.push(message) };
-    cluster = new SimulatedCluster({ seed: 1, hosts: ['a', 'b'], services: async () => [], log, node: { secret: new Uint8Array(16).fill(1) } });
+    const log: Log = {
+      ...silentLog,
+      error: (_fields, message) => lines.push(message),
+      warn: (_fields, message) => lines.push(message),
+    };
+    cluster = new SimulatedCluster({
+      seed: 1,
+      hosts: ['a', 'b'],
+      services: async (): Promise<MembershipEvent[]> => [],
+      log,
+      node: { secret: new Uint8Array(16).fill(1) },
+    });
     await cluster.start(['a']);
     const stranger = await cluster.finish(
       ClusterNode.start({
@@ -433,19 +464,22 @@ describe('robustness', () => {
     await cluster.run(1_000);
   });
 
-  test.each(Array.from({ length: 10 }, (_, seed) => seed))('connections cut at random: monitors never fire twice, the cluster heals (seed %i)', async seed => {
-    await up(['a', 'b', 'c', 'd'], seed);
-    const watcher = await node('a').spawn(Watcher());
-    const far = await cluster.finish(node('a').spawn(Counter(0), { on: 'b' }));
-    await watcher.call('watch', far.pid);
-    for (let round = 0; round < 20; round++) {
-      const [left, right] = [...cluster.hosts].sort(() => cluster.random.next() - 0.5);
-      cluster.network.reset(left as string, right as string);
-      await cluster.run(cluster.random.next() * 300);
-    }
-    await cluster.formed();
-    const events = await watcher.call('events');
-    expect(events.length).toBeLessThanOrEqual(1);
-    expect(await cluster.finish(far.call('get'))).toBe(0);
-  });
+  test.each(Array.from({ length: 10 }, (_, seed) => seed))(
+    'connections cut at random: monitors never fire twice, the cluster heals (seed %i)',
+    async seed => {
+      await up(['a', 'b', 'c', 'd'], seed);
+      const watcher = await node('a').spawn(Watcher());
+      const far = await cluster.finish(node('a').spawn(Counter(0), { on: 'b' }));
+      await watcher.call('watch', far.pid);
+      for (let round = 0; round < 20; round++) {
+        const [left, right] = [...cluster.hosts].sort(() => cluster.random.next() - 0.5);
+        cluster.network.reset(left as string, right as string);
+        await cluster.run(cluster.random.next() * 300);
+      }
+      await cluster.formed();
+      const events = await watcher.call('events');
+      expect(events.length).toBeLessThanOrEqual(1);
+      expect(await cluster.finish(far.call('get'))).toBe(0);
+    },
+  );
 });

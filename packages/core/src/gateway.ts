@@ -1,5 +1,5 @@
 import type { ExitReason } from './exit-reason.js';
-import type { Answer, PendingCall } from './pending-call.js';
+import type { PendingCall } from './pending-call.js';
 import type { Pid } from './pid.js';
 import type { AnyDefinition, MonitorRef, SendOptions, Start } from './types.js';
 
@@ -52,5 +52,3 @@ export interface TopicSource {
   /** Casts `op` with each message of the topic to that local actor until it ends or the result is called. */
   subscribeActor(topic: string, subscriber: Pid, op: string): () => void;
 }
-
-export type { Answer };

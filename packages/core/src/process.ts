@@ -2,9 +2,8 @@ import { ActorContext } from './context.js';
 import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason, toExitReason } from './exit-reason.js';
 import { Failure } from './failure.js';
-import type { RemoteName } from './gateway.js';
 import { Mailbox } from './mailbox.js';
-import type { Answer, PendingCall } from './pending-call.js';
+import type { Answer } from './pending-call.js';
 import type { Pid } from './pid.js';
 import type { Handler, Program } from './program.js';
 import type { Runnable } from './scheduler.js';
@@ -565,5 +564,3 @@ export class Process implements Runnable {
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
 }
-
-export type { PendingCall, RemoteName };

@@ -8,7 +8,9 @@ import { FALLBACK_CLUSTER_ID } from './defaults.js';
  */
 export function applicationName(): string {
   const script = process.argv[1];
-  return nameAbove(script === undefined ? process.cwd() : dirname(script)) ?? nameAbove(process.cwd()) ?? FALLBACK_CLUSTER_ID;
+  return (
+    nameAbove(script === undefined ? process.cwd() : dirname(script)) ?? nameAbove(process.cwd()) ?? FALLBACK_CLUSTER_ID
+  );
 }
 
 function nameAbove(folder: string): string | undefined {

@@ -53,7 +53,10 @@ async function connectionOf(options: StartOptions, log: Log): Promise<Connection
     return { transport: options.transport ?? tcp(), host, ...mode };
   }
   const reachable =
-    options.discovery !== undefined || options.transport !== undefined || options.port !== undefined || options.host !== undefined;
+    options.discovery !== undefined ||
+    options.transport !== undefined ||
+    options.port !== undefined ||
+    options.host !== undefined;
   if (!reachable) {
     const network = new MemoryNetwork({ clock: options.clock ?? systemClock });
     return { transport: memory({ network, host: 'alone' }), host: 'alone' };
@@ -67,5 +70,8 @@ async function connectionOf(options: StartOptions, log: Log): Promise<Connection
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter(name => from[name] !== undefined).map(name => [name, from[name]])) as Pick<T, K>;
+  return Object.fromEntries(names.filter(name => from[name] !== undefined).map(name => [name, from[name]])) as Pick<
+    T,
+    K
+  >;
 }

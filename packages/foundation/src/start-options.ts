@@ -91,18 +91,25 @@ export function checkOptions(options: StartOptions): void {
     throw invalidOption('discovery', discovery, 'a list of strategies, such as [staticList([…])]');
   }
   if (cluster === true && discovery !== undefined) {
-    throw new FoundationError('invalid-option', "Give either 'cluster: true', which finds the others by itself, or 'discovery', not both.");
+    throw new FoundationError(
+      'invalid-option',
+      "Give either 'cluster: true', which finds the others by itself, or 'discovery', not both.",
+    );
   }
 }
 
 /** The secret given, or that of the environment. @throws FoundationError `invalid-option` when it is too short */
 export function givenSecret(options: StartOptions): Uint8Array | undefined {
-  const text = options.secret ?? process.env['FOUNDATION_SECRET'];
+  const text = options.secret ?? process.env.FOUNDATION_SECRET;
   if (text === undefined) return undefined;
   const secret = new TextEncoder().encode(text);
   if (secret.length < MIN_SECRET_BYTES) {
     const where = options.secret === undefined ? 'FOUNDATION_SECRET' : 'secret';
-    throw invalidOption(where, `${secret.length} bytes long`, `${MIN_SECRET_BYTES} bytes or more, random: openssl rand -hex 32`);
+    throw invalidOption(
+      where,
+      `${secret.length} bytes long`,
+      `${MIN_SECRET_BYTES} bytes or more, random: openssl rand -hex 32`,
+    );
   }
   return secret;
 }
@@ -112,7 +119,8 @@ const levels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'];
 /** @throws FoundationError `invalid-option` */
 export function resolveLog(given: Log | LogLevel | 'silent' | undefined, silent: Log): Log {
   if (typeof given === 'object') return given;
-  const level = given ?? process.env['FOUNDATION_LOG'] ?? 'info';
-  if (!levels.includes(level)) throw invalidOption(given === undefined ? 'FOUNDATION_LOG' : 'log', level, levels.join(', '));
+  const level = given ?? process.env.FOUNDATION_LOG ?? 'info';
+  if (!levels.includes(level))
+    throw invalidOption(given === undefined ? 'FOUNDATION_LOG' : 'log', level, levels.join(', '));
   return level === 'silent' ? silent : stderrLog(level as LogLevel);
 }

@@ -3,7 +3,16 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Log, silentLog } from '@foundation-ts/core';
-import { actor, child, FoundationError, type FoundationNode, type StartOptions, startNode, staticList, topic } from 'foundation-ts';
+import {
+  actor,
+  child,
+  FoundationError,
+  type FoundationNode,
+  type StartOptions,
+  startNode,
+  staticList,
+  topic,
+} from 'foundation-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const Counter = actor({
@@ -19,7 +28,7 @@ const Other = actor({ name: 'other', init: () => ({}) });
 
 const nodes: FoundationNode[] = [];
 let home: string;
-const savedHome = process.env['XDG_CONFIG_HOME'];
+const savedHome = process.env.XDG_CONFIG_HOME;
 const start = async (options: StartOptions): Promise<FoundationNode> => {
   const node = await startNode({ log: 'silent', handleSignals: false, ...options });
   nodes.push(node);
@@ -39,13 +48,13 @@ const formed = (...all: FoundationNode[]): Promise<void> =>
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'foundation-facade-'));
-  process.env['XDG_CONFIG_HOME'] = home;
+  process.env.XDG_CONFIG_HOME = home;
 });
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map(node => node.stop({ timeout: 1_000 })));
   rmSync(home, { recursive: true, force: true });
-  if (savedHome === undefined) delete process.env['XDG_CONFIG_HOME'];
-  else process.env['XDG_CONFIG_HOME'] = savedHome;
+  if (savedHome === undefined) delete process.env.XDG_CONFIG_HOME;
+  else process.env.XDG_CONFIG_HOME = savedHome;
 });
 
 describe('a node alone', () => {
@@ -115,18 +124,32 @@ describe('what is wrong is said clearly', () => {
   };
 
   test.each([
-    [{ clutser: true }, /^invalid-option: startNode\(\) has no option 'clutser' \(did you mean 'cluster'\?\); allowed: name, cluster/],
+    [
+      { clutser: true },
+      /^invalid-option: startNode\(\) has no option 'clutser' \(did you mean 'cluster'\?\); allowed: name, cluster/,
+    ],
     [{ cluster: 'yes' }, /^invalid-option: Option 'cluster' is 'yes'; allowed: true, false/],
     [{ port: 70_000 }, /^invalid-option: Option 'port' is 70000; allowed: 0 to 65535/],
-    [{ host: '0.0.0.0' }, /^invalid-option: Option 'host' is '0\.0\.0\.0'; allowed: an address at which the other nodes can dial/],
-    [{ secret: 'short' }, /^invalid-option: Option 'secret' is '5 bytes long'; allowed: 16 bytes or more, random: openssl rand/],
+    [
+      { host: '0.0.0.0' },
+      /^invalid-option: Option 'host' is '0\.0\.0\.0'; allowed: an address at which the other nodes can dial/,
+    ],
+    [
+      { secret: 'short' },
+      /^invalid-option: Option 'secret' is '5 bytes long'; allowed: 16 bytes or more, random: openssl rand/,
+    ],
     [{ log: 'loud' }, /^invalid-option: Option 'log' is 'loud'; allowed: debug, info, warn, error, silent/],
     [{ discovery: 'gossip' }, /^invalid-option: Option 'discovery' is 'gossip'; allowed: a list of strategies/],
     [{ cluster: true, discovery: [] }, /^invalid-option: Give either 'cluster: true'/],
-    [{ definitions: [Counter, actor({ name: 'counter', init: () => ({}) })], port: 0 }, /^invalid-option: Two definitions are named 'counter'/],
+    [
+      { definitions: [Counter, actor({ name: 'counter', init: () => ({}) })], port: 0 },
+      /^invalid-option: Two definitions are named 'counter'/,
+    ],
     [{ host: '192.0.2.1' }, /^insecure: Refused to listen on 192\.0\.2\.1 without a secret.*FOUNDATION_SECRET/],
   ])('%o', async (options, message) => {
-    expect(await codeAndMessage(startNode({ log: 'silent', handleSignals: false, ...(options as StartOptions) }))).toMatch(message);
+    expect(
+      await codeAndMessage(startNode({ log: 'silent', handleSignals: false, ...(options as StartOptions) })),
+    ).toMatch(message);
   });
 
   test('a seed that is no address', () => {
@@ -176,7 +199,12 @@ describe('what is wrong is said clearly', () => {
 
   test('a definition that the target lacks', async () => {
     const a = await start({ name: 'a', clusterId: 'd', port: 0, definitions: [Other] });
-    const b = await start({ name: 'b', clusterId: 'd', discovery: [staticList([`127.0.0.1:${a.address?.port}`])], definitions: [Counter, Other] });
+    const b = await start({
+      name: 'b',
+      clusterId: 'd',
+      discovery: [staticList([`127.0.0.1:${a.address?.port}`])],
+      definitions: [Counter, Other],
+    });
     await formed(a, b);
     expect(await codeAndMessage(b.spawn(Counter(1), { on: 'a' }))).toMatch(
       /^unknown-definition: Node 'a' has no definition 'counter'; it has: other\. Add it to 'definitions' when that node starts\./,

@@ -1,5 +1,5 @@
 import type { ClusterNode } from '@foundation-ts/cluster';
-import { actor, type AnyDefinition, FoundationError, type Pid, type Ref, type TopicSource } from '@foundation-ts/core';
+import { type AnyDefinition, actor, FoundationError, type Pid, type Ref, type TopicSource } from '@foundation-ts/core';
 import { SUBSCRIPTION_QUEUE } from './defaults.js';
 import { channelOf, type Topic } from './topic.js';
 
@@ -93,7 +93,8 @@ export class PubSub implements TopicSource {
 
   subscribeActor(topic: string, subscriber: Pid, op: string): () => void {
     const process = this.#node.system.process(subscriber);
-    if (process === undefined) throw new FoundationError('noproc', `${subscriber} can't subscribe to '${topic}': it is no live local actor.`);
+    if (process === undefined)
+      throw new FoundationError('noproc', `${subscriber} can't subscribe to '${topic}': it is no live local actor.`);
     const off = this.#add(topic, { pid: subscriber, deliver: message => process.enqueueCast(op, message) });
     const unwatch = this.#node.system.watch(subscriber, off);
     return () => {

@@ -33,12 +33,11 @@ afterEach(() => cluster.dispose());
 describe('topics', () => {
   test('a broadcast reaches the subscribers of every node, once, in order', async () => {
     await up();
-    const listeners = await Promise.all(
-      ['a', 'a', 'b', 'c'].map(name => cluster.host(name).node.spawn(Listener())),
-    );
+    const listeners = await Promise.all(['a', 'a', 'b', 'c'].map(name => cluster.host(name).node.spawn(Listener())));
     for (let id = 0; id < 50; id++) cluster.host('a').services.broadcast(Placed, { id });
     await cluster.run(1_000);
-    for (const listener of listeners) expect(await listener.call('ids')).toEqual(Array.from({ length: 50 }, (_, id) => id));
+    for (const listener of listeners)
+      expect(await listener.call('ids')).toEqual(Array.from({ length: 50 }, (_, id) => id));
   });
 
   test('a message crosses to each other node once, however many subscribe there', async () => {

@@ -175,7 +175,8 @@ class ClusterRun {
         this.#unsure.delete(id);
         this.#children.set(id, new Set(holders));
       },
-      error => this.#note(`${id} not acknowledged: ${isFoundationError(error) ? error.code : (error as Error).message}`),
+      error =>
+        this.#note(`${id} not acknowledged: ${isFoundationError(error) ? error.code : (error as Error).message}`),
     );
   }
 
@@ -189,7 +190,9 @@ class ClusterRun {
         await host.services.registry.register(name, ref);
         this.#note(`${host.name} holds ${name}`);
       } catch (error) {
-        this.#note(`${host.name} does not hold ${name}: ${isFoundationError(error) ? error.code : (error as Error).message}`);
+        this.#note(
+          `${host.name} does not hold ${name}: ${isFoundationError(error) ? error.code : (error as Error).message}`,
+        );
         host.node.system.exit(ref.pid, 'shutdown');
       }
     })();
@@ -218,7 +221,8 @@ class ClusterRun {
     const running = this.#cluster.running;
     const views = running.map(host => registryView(host.services.registry));
     for (const [index, view] of views.entries()) {
-      if (view !== views[0]) faults.push(`the registries of ${running[0]?.name} and ${running[index]?.name} differ: ${views[0]} / ${view}`);
+      if (view !== views[0])
+        faults.push(`the registries of ${running[0]?.name} and ${running[index]?.name} differ: ${views[0]} / ${view}`);
     }
     for (const [id, where] of this.#processesOf('worker')) {
       if (where.length > 1) faults.push(`${id} runs ${where.length} times: ${where.join(', ')}`);
@@ -228,7 +232,8 @@ class ClusterRun {
       const where = this.#processesOf('worker').get(id) ?? [];
       if (where.length === 0 && holders.size > 0) faults.push(`${id} was acknowledged and runs nowhere`);
       const owner = running[0]?.services.registry.whereis(Worker, id)?.pid.node;
-      if (where.length === 1 && owner !== where[0]) faults.push(`${id} runs on ${where[0]}, its name points to ${owner}`);
+      if (where.length === 1 && owner !== where[0])
+        faults.push(`${id} runs on ${where[0]}, its name points to ${owner}`);
     }
     for (const [name, where] of this.#processesOf('owner')) {
       if (where.length > 1) faults.push(`${name} has ${where.length} owners: ${where.join(', ')}`);

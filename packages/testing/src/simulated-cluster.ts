@@ -153,7 +153,11 @@ export class SimulatedCluster<S> {
   /** Until every running node sees every other. */
   formed(within = 60_000): Promise<void> {
     const size = this.#running.size;
-    return this.until(() => this.running.every(host => host.node.visible().length === size), 'all to see each other', within);
+    return this.until(
+      () => this.running.every(host => host.node.visible().length === size),
+      'all to see each other',
+      within,
+    );
   }
 
   /** Stops everything, as a crash would, without waiting. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { stderrLog } from '@foundation-ts/core';
+import { stderrLog, systemClock } from '@foundation-ts/core';
 import { type ClusterRunResult, runCluster } from '../cluster-run.js';
 
 const help = `Runs simulated clusters through random crashes, restarts, leaves and partitions, and checks them after healing.
@@ -56,7 +56,9 @@ function report(result: ClusterRunResult, again: ClusterRunResult): void {
   process.stdout.write(`\nseed ${result.seed} FAILED\n`);
   for (const problem of result.problems) process.stdout.write(`  ${problem}\n`);
   const same = again.fingerprint === result.fingerprint;
-  process.stdout.write(`  run again: ${same ? 'identical' : 'DIFFERENT'} (${result.fingerprint}, ${again.fingerprint})\n`);
+  process.stdout.write(
+    `  run again: ${same ? 'identical' : 'DIFFERENT'} (${result.fingerprint}, ${again.fingerprint})\n`,
+  );
   process.stdout.write(`  to see it: npm run sim -- --seed ${result.seed}\n`);
 }
 
@@ -65,12 +67,14 @@ if (seed !== undefined) {
   const result = await runCluster(seed, { nodes, steps, log: stderrLog('warn') });
   for (const line of result.trace) process.stdout.write(`${line}\n`);
   for (const problem of result.problems) process.stdout.write(`PROBLEM ${problem}\n`);
-  process.stdout.write(`seed ${seed}: ${result.problems.length === 0 ? 'passed' : 'FAILED'}, trace ${result.fingerprint}\n`);
+  process.stdout.write(
+    `seed ${seed}: ${result.problems.length === 0 ? 'passed' : 'FAILED'}, trace ${result.fingerprint}\n`,
+  );
   process.exit(result.problems.length === 0 ? 0 : 1);
 }
 let failed = 0;
 let simulated = 0;
-const started = performance.now();
+const started = systemClock.now();
 for (let current = from; current < from + seeds; current++) {
   const result = await runCluster(current, { nodes, steps });
   simulated += result.simulatedMs;
@@ -81,7 +85,7 @@ for (let current = from; current < from + seeds; current++) {
     report(result, await runCluster(current, { nodes, steps }));
   }
 }
-const seconds = (performance.now() - started) / 1_000;
+const seconds = (systemClock.now() - started) / 1_000;
 process.stdout.write(
   `\n${seeds} seeds (${from} to ${from + seeds - 1}), ${nodes} nodes, ${steps} steps each: ${seeds - failed} passed, ${failed} failed; ${Math.round(simulated / 60_000)} simulated minutes in ${seconds.toFixed(1)} s\n`,
 );
