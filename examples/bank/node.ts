@@ -3,7 +3,7 @@ import { Account } from './account.js';
 
 /** A node that takes its part of the accounts. */
 export async function startBankNode(name: string, clusterId: string, options: { handleSignals?: boolean } = {}) {
-  const node = await startNode({ name, clusterId, cluster: true, definitions: [Account], ...options });
+  const node = await startNode({ name, clusterId, cluster: true, definitions: [Account], log: 'error', ...options });
   return { node, accounts: await node.distributedSupervisor('accounts') };
 }
 
