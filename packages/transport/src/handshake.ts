@@ -85,7 +85,7 @@ export interface HandshakeState {
 export function beginHandshake(init: HandshakeInit): readonly [HandshakeState, readonly HandshakeEffect[]] {
   const own = encodeHello(init);
   const state: HandshakeState = { phase: 'hello', init, own, peer: undefined };
-  return [state, init.role === 'dialler' ? [send(own)] : []];
+  return [state, init.role === 'dialler' ? [send(own.slice())] : []];
 }
 
 /** Advances a handshake. After an effect `proven` or `failed` it takes no more input. */
@@ -140,7 +140,7 @@ function onHello(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
   if (secured !== (bytes[8] === 1)) return fail(state, 'auth-failed', secretMismatch(secured), 'auth-failed');
   const peer: Hello = { bytes: Uint8Array.prototype.slice.call(bytes), name, incarnation, clusterId, version };
   const next: HandshakeState = { phase: 'proof', init, own, peer };
-  const answer = init.role === 'listener' ? own : encodeProof(next, init.role);
+  const answer = init.role === 'listener' ? own.slice() : encodeProof(next, init.role);
   return [next, [send(answer)]];
 }
 

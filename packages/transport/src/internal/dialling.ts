@@ -32,7 +32,6 @@ export class Dialling {
   #outgoing: Outgoing | undefined;
   #following: string | undefined;
   #retry: Timer | undefined;
-  #deadline = 0;
   #over = false;
 
   constructor(settings: Settings, host: DiallingHost, target: Address) {
@@ -65,7 +64,6 @@ export class Dialling {
       );
       signal?.addEventListener('abort', waiter.onAbort, { once: true });
       this.#waiters.add(waiter);
-      this.#deadline = Math.max(this.#deadline, this.#settings.clock.now() + timeout);
     });
   }
 
@@ -75,7 +73,7 @@ export class Dialling {
     this.#retry?.cancel();
     this.#following = undefined;
     this.#outgoing = this.#host.attempt(this);
-    this.#outgoing.start(Math.max(1, this.#deadline - this.#settings.clock.now()));
+    this.#outgoing.start();
   }
 
   /** Another session with that node takes the place of our attempt: whoever waits gets that one. */

@@ -13,6 +13,9 @@ import { Link, type LinkOwner } from './link.js';
 import { bindingProof, identify, idText, introduce, isSuperseded, openSession } from './opening.js';
 import { belongsTo, type Session, type SessionEvents } from './session.js';
 
+/** Those who wait for an attempt have their own time limits, and cancel it when the last has gone. */
+const UNTIL_CANCELLED = 2 ** 30;
+
 /** Decides for an {@link Outgoing}, and hears what became of it. */
 export interface OutgoingHost extends SessionEvents {
   readonly address: Address | undefined;
@@ -60,9 +63,8 @@ export class Outgoing implements LinkOwner {
     return this.#over;
   }
 
-  /** @param timeout - for the transport's dial, milliseconds */
-  start(timeout: number): void {
-    this.#connect(this, timeout).catch((error: Error) => this.#fail(error));
+  start(): void {
+    this.#connect(this, UNTIL_CANCELLED).catch((error: Error) => this.#fail(error));
   }
 
   /** Gives up; nothing is reported. */

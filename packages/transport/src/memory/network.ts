@@ -31,6 +31,11 @@ export interface Port {
   open(connection: MemoryConnection): ConnectionEvents;
 }
 
+/** What waits for a partition to heal. */
+export interface Held {
+  release(): void;
+}
+
 /** One life of a host, from its start to its crash. */
 export class HostLife {
   readonly name: string;
@@ -62,6 +67,7 @@ export class MemoryNetwork {
   #default: ResolvedFaults;
   readonly #faults = new Map<string, ResolvedFaults>();
   readonly #blocked = new Set<string>();
+  readonly #held = new Set<Held>();
   readonly #lives = new Map<string, HostLife>();
   /** Hosts that crashed without a sign: packets to them vanish. */
   readonly #dark = new Set<string>();
@@ -115,7 +121,9 @@ export class MemoryNetwork {
         }
       }
     }
-    for (const life of this.#lives.values()) for (const connection of life.connections) connection.pipe?.release();
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const each of held) each.release();
   }
 
   /** Whether frames from `from` to `to` are held. */
@@ -170,6 +178,11 @@ export class MemoryNetwork {
   /** @internal */
   lifeOf(host: string): HostLife | 'dark' | undefined {
     return this.#dark.has(host) ? 'dark' : this.#lives.get(host);
+  }
+
+  /** @internal Something waits for {@link heal}. */
+  hold(held: Held): void {
+    this.#held.add(held);
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 import type { Timer } from '@foundation-ts/core';
 import type { MemoryConnection } from './connection.js';
-import type { MemoryNetwork } from './network.js';
+import type { Held, MemoryNetwork } from './network.js';
 
 /**
  * What travels: a frame, or a sign of the connection itself. `taken` says that the receiver has taken frames, and is sent
@@ -14,7 +14,7 @@ interface Travelling {
 }
 
 /** One direction of one connection: a queue of parcels with the time at which each arrives. */
-export class Pipe {
+export class Pipe implements Held {
   readonly from: string;
   readonly to: string;
   readonly #network: MemoryNetwork;
@@ -45,7 +45,7 @@ export class Pipe {
     return true;
   }
 
-  /** The way is free again, or has become longer or shorter: looks anew at what is due. */
+  /** The way is free again: what was held sets out now. */
   release(): void {
     if (this.#queue.length === 0) return;
     const now = this.#network.clock.now();
@@ -96,7 +96,11 @@ export class Pipe {
 
   #schedule(): void {
     const head = this.#queue[0];
-    if (head === undefined || this.#soon || this.#network.isBlocked(this.from, this.to)) return;
+    if (head === undefined || this.#soon) return;
+    if (this.#network.isBlocked(this.from, this.to)) {
+      this.#network.hold(this);
+      return;
+    }
     const wait = head.at - this.#network.clock.now();
     if (wait <= 0) {
       this.#soon = true;
