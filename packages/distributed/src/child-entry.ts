@@ -95,8 +95,9 @@ export function standing(entries: readonly ChildEntry[]): ChildEntry | undefined
 
 function before(left: ChildEntry, right: ChildEntry): boolean {
   if (left.epoch !== right.epoch) return left.epoch > right.epoch;
-  if (left.desired !== right.desired) return left.desired === 'failed';
+  if ((left.desired === 'failed') !== (right.desired === 'failed')) return left.desired === 'failed';
   if (left.birth !== right.birth) return left.birth < right.birth;
   if (left.node !== right.node) return left.node < right.node;
-  return left.incarnation > right.incarnation;
+  if (left.incarnation !== right.incarnation) return left.incarnation > right.incarnation;
+  return left.desired < right.desired;
 }
