@@ -53,6 +53,8 @@ export interface Context<S = unknown> {
    * @throws FoundationError `invalid-option` when `ms` is not a finite number
    */
   after(ms: number, op: string, payload?: unknown): { cancel(): void };
+  /** Casts to this actor itself, behind what waits already. */
+  castSelf(op: string, payload?: unknown): void;
   /** Ends this actor after the current handler. */
   stop(reason?: ExitReason): void;
   /** Sends an exit signal to another actor. */
@@ -66,6 +68,11 @@ export interface Context<S = unknown> {
    * @throws FoundationError `invalid-operation` on a node without pub/sub
    */
   subscribe(topic: { readonly name: string }, op: string): () => void;
+  /**
+   * As `ref.call`, in the name of this actor. While a call is handled, it gets at most the time that the call has left (`timeout`
+   * can only shorten it), and is aborted when a caller of this node aborts the call. It bounds until it is answered: not what
+   * follows `reply`, or a handler that returned `noReply`.
+   */
   call<D extends AnyDefinition, O extends keyof CallsOf<D> & string>(
     ref: Ref<D>,
     op: O,
@@ -76,6 +83,7 @@ export interface Context<S = unknown> {
     op: O,
     ...rest: PayloadArgs<PayloadOf<CastsOf<D>[O]>, SendOptions>
   ): void;
+  /** As `ref.offer`, bounded by the call being handled as {@link call} is. */
   offer<D extends AnyDefinition, O extends keyof CastsOf<D> & string>(
     ref: Ref<D>,
     op: O,
@@ -84,9 +92,9 @@ export interface Context<S = unknown> {
 }
 
 type Untyped = {
-  call(op: string, payload?: unknown, options?: unknown): Promise<unknown>;
+  call(op: string, payload?: unknown, options?: unknown, within?: Answer): Promise<unknown>;
   cast(op: string, payload?: unknown, options?: unknown): void;
-  offer(op: string, payload?: unknown, options?: unknown): Promise<void>;
+  offer(op: string, payload?: unknown, options?: unknown, within?: Answer): Promise<void>;
 };
 
 /** The one implementation of {@link Context}. */
@@ -186,6 +194,11 @@ export class ActorContext implements Context<unknown> {
     };
   }
 
+  castSelf(op: string, payload?: unknown): void {
+    const { system } = this.#process;
+    if (this.#process.alive) system.cast(this.#process, op, payload, undefined);
+  }
+
   stop(reason: ExitReason = 'normal'): void {
     this.#process.stop(reason);
   }
@@ -218,7 +231,8 @@ export class ActorContext implements Context<unknown> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
     if ((ref as unknown as ActorRef).pointsTo(this.#process)) return Promise.reject(callingSelf(op, this.#process));
-    return (ref as unknown as Untyped).call(op, ...rest) as Promise<ReplyOf<CallsOf<D>[O]>>;
+    const reply = (ref as unknown as Untyped).call(op, rest[0], rest[1], this.#process.from);
+    return reply as Promise<ReplyOf<CallsOf<D>[O]>>;
   }
 
   cast<D extends AnyDefinition, O extends keyof CastsOf<D> & string>(
@@ -235,7 +249,8 @@ export class ActorContext implements Context<unknown> {
     ...rest: PayloadArgs<PayloadOf<CastsOf<D>[O]>, CallOptions>
   ): Promise<void> {
     const stopped = this.#stopped(op);
-    return stopped === undefined ? (ref as unknown as Untyped).offer(op, ...rest) : Promise.reject(stopped);
+    if (stopped !== undefined) return Promise.reject(stopped);
+    return (ref as unknown as Untyped).offer(op, rest[0], rest[1], this.#process.from);
   }
 
   #stopped(op: string): FoundationError | undefined {

@@ -25,6 +25,7 @@ export class DeadLetters {
   readonly #recent: DeadLetter[] = [];
   readonly #onError: (error: unknown) => void;
   #count = 0;
+  #telling = false;
 
   /** @param onError - told what a subscriber threw; the sender of the message must not suffer from it */
   constructor(onError: (error: unknown) => void = () => {}) {
@@ -41,7 +42,10 @@ export class DeadLetters {
     return this.#recent;
   }
 
-  /** Calls `listener` for each dead letter until the result is called. */
+  /**
+   * Calls `listener` for each dead letter until the result is called. Those that listeners themselves bring about are counted and
+   * kept, but told to nobody.
+   */
   subscribe(listener: (letter: DeadLetter) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -51,12 +55,20 @@ export class DeadLetters {
     this.#count++;
     if (this.#recent.length === DEAD_LETTERS_KEPT) this.#recent.shift();
     this.#recent.push(letter);
-    for (const listener of this.#listeners) {
-      try {
-        listener(letter);
-      } catch (error) {
-        this.#onError(error);
-      }
+    if (this.#telling || this.#listeners.size === 0) return;
+    this.#telling = true;
+    try {
+      for (const listener of this.#listeners) this.#tell(listener, letter);
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  #tell(listener: (letter: DeadLetter) => void, letter: DeadLetter): void {
+    try {
+      listener(letter);
+    } catch (error) {
+      this.#onError(error);
     }
   }
 }

@@ -12,6 +12,16 @@ export const MAX_RESTARTS = 3;
 export const RESTART_WITHIN = 5_000;
 /** Milliseconds that a worker is given to shut down before it is killed. */
 export const SHUTDOWN_TIMEOUT = 5_000;
+/** Milliseconds that a handler may keep the event loop before it is reported. */
+export const SLOW_HANDLER = 100;
+/** Milliseconds between two log lines about slow handlers. */
+export const SLOW_LOG_EVERY = 1_000;
+/** Messages waiting in an unbounded mailbox that are reported first; then at each doubling. */
+export const LONG_MAILBOX = 10_000;
+/** Milliseconds in which an actor's mailbox that was reported is not reported again at that length. */
+export const LONG_MAILBOX_AGAIN = 60_000;
+/** Milliseconds that a message to an actor that was handed over is answered with `moved` after its forwarding has stopped. */
+export const MOVED_KEPT = 300_000;
 /** Dead letters kept for those who subscribe late. */
 export const DEAD_LETTERS_KEPT = 100;
 /** Crash reports logged within {@link CRASH_LOG_WITHIN}; more are counted and reported in one line. */

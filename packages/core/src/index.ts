@@ -39,6 +39,7 @@ export type { Handler, Overflow, Program } from './program.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
 export { ActorRef, type Target, type TargetResolver } from './ref.js';
 export { RestartIntensity } from './restart-intensity.js';
+export type { Schedule } from './scheduler.js';
 export type { ChildCounts, ChildInfo } from './supervised-child.js';
 export {
   type Strategy,

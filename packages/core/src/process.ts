@@ -1,4 +1,5 @@
 import { ActorContext } from './context.js';
+import { LONG_MAILBOX_AGAIN } from './defaults.js';
 import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason, toExitReason } from './exit-reason.js';
 import { Failure } from './failure.js';
@@ -27,6 +28,13 @@ export interface Watcher {
   readonly monitor: MonitorRef;
   readonly pid: Pid | undefined;
   readonly callback: ((reason: ExitReason) => void) | undefined;
+}
+
+/** What was said about a mailbox that grew long. */
+interface LongMailbox {
+  /** The length that was reported last. */
+  reported: number;
+  at: number;
 }
 
 interface OfferWaiter {
@@ -70,6 +78,9 @@ export class Process implements Runnable {
   #doomed = false;
   #lastOp = '';
   #lastCast: Handler | undefined = undefined;
+  /** The length at which the next message is not simply put into the mailbox: its capacity, or one that is to be reported. */
+  #alarm: number;
+  #long: LongMailbox | undefined = undefined;
 
   constructor(system: ActorSystem, pid: Pid, program: Program, start: Start<AnyDefinition>, parent: Pid | undefined) {
     this.system = system;
@@ -78,6 +89,7 @@ export class Process implements Runnable {
     this.start = start;
     this.parent = parent;
     this.trapExit = program.trapExit;
+    this.#alarm = Math.min(program.capacity, system.longMailbox);
   }
 
   get context(): ActorContext {
@@ -101,17 +113,20 @@ export class Process implements Runnable {
   // --- arrivals -------------------------------------------------------------------------------------------------
 
   enqueueCast(op: string, payload: unknown): void {
-    if (this.mailbox.size >= this.program.capacity && !this.#makeRoom(op, payload)) return;
+    if (this.mailbox.size >= this.#alarm && !this.#makeRoom(op, payload)) return;
     this.mailbox.push(op, payload, undefined);
     if (!this.queued) this.#schedule();
   }
 
   enqueueCall(op: string, payload: unknown, answer: Answer): void {
-    if (this.mailbox.size >= this.program.capacity && this.program.overflow !== 'drop-oldest') {
-      answer.fail(this.#full(op));
-      return;
+    if (this.mailbox.size >= this.#alarm) {
+      if (this.mailbox.size < this.program.capacity) this.#grown();
+      else if (this.program.overflow === 'drop-oldest') this.#dropOldest();
+      else {
+        answer.fail(this.#full(op));
+        return;
+      }
     }
-    if (this.mailbox.size >= this.program.capacity) this.#dropOldest();
     this.mailbox.push(op, payload, answer);
     if (!this.queued) this.#schedule();
   }
@@ -121,6 +136,7 @@ export class Process implements Runnable {
     if (!this.program.casts.has(op)) {
       answer.fail(this.#unknownOperation('cast', op));
     } else if (this.mailbox.size < this.program.capacity && this.#offers === undefined) {
+      if (this.mailbox.size >= this.#alarm) this.#grown();
       this.mailbox.push(op, payload, undefined);
       if (!this.queued) this.#schedule();
       answer.succeed(undefined);
@@ -136,6 +152,7 @@ export class Process implements Runnable {
 
   /** Puts a signal in order behind the messages that are there; no capacity bounds it. */
   enqueueSignal(kind: number, payload: Down | Exit | (() => unknown)): void {
+    if (this.mailbox.size >= this.#alarm && this.mailbox.size < this.program.capacity) this.#grown();
     this.mailbox.push(kind, payload, undefined);
     if (!this.queued) this.#schedule();
   }
@@ -144,7 +161,23 @@ export class Process implements Runnable {
     if (this.status === 'running' && !this.busy) this.system.scheduler.schedule(this);
   }
 
+  /** The mailbox has reached a length that is to be reported: once for each doubling, and again only after a while. */
+  #grown(): void {
+    const { capacity } = this.program;
+    const length = this.mailbox.size;
+    this.#alarm = Math.min(capacity, length * 2);
+    if (capacity !== Number.POSITIVE_INFINITY) return;
+    const now = this.system.clock.now();
+    if (this.#long !== undefined && length <= this.#long.reported && now - this.#long.at < LONG_MAILBOX_AGAIN) return;
+    this.#long = { reported: length, at: now };
+    this.system.reportLong(this, length);
+  }
+
   #makeRoom(op: string, payload: unknown): boolean {
+    if (this.mailbox.size < this.program.capacity) {
+      this.#grown();
+      return true;
+    }
     if (this.program.overflow === 'drop-oldest') {
       this.#dropOldest();
       return true;
@@ -202,7 +235,10 @@ export class Process implements Runnable {
       if (this.#offers !== undefined) this.#admitOffers();
       if (this.#sealWaiters !== undefined && !this.busy) this.#sealIfAsked();
     }
-    if (box.size === 0) box.forget();
+    if (box.size === 0) {
+      box.forget();
+      if (this.#alarm > this.system.longMailbox) this.#alarm = Math.min(this.program.capacity, this.system.longMailbox);
+    }
     return handled;
   }
 

@@ -1,7 +1,7 @@
 import { CALL_TIMEOUT } from './defaults.js';
 import { FoundationError, invalidOption, isFoundationError } from './errors.js';
 import { RemoteName } from './gateway.js';
-import { PendingCall } from './pending-call.js';
+import { type Answer, PendingCall } from './pending-call.js';
 import { Pid } from './pid.js';
 import { Process } from './process.js';
 import type { ActorSystem } from './system.js';
@@ -62,9 +62,10 @@ export class ActorRef {
     return target === process || (target instanceof Pid && target.equals(process.pid));
   }
 
-  call(op: string, payload?: unknown, options?: CallOptions): Promise<unknown> {
-    if (this.#resolver !== undefined) return this.#callResolved(op, payload, options);
-    return this.#callOnce(this.#target as Target, op, payload, options);
+  /** @param within - the call being handled, whose remaining time and abort bound this one */
+  call(op: string, payload?: unknown, options?: CallOptions, within?: Answer): Promise<unknown> {
+    if (this.#resolver !== undefined) return this.#callResolved(op, payload, options, within);
+    return this.#callOnce(this.#target as Target, op, payload, options, within);
   }
 
   cast(op: string, payload?: unknown, options?: SendOptions): void {
@@ -82,11 +83,12 @@ export class ActorRef {
     this.#system.cast(found, op, payload, options ?? this.#options);
   }
 
-  offer(op: string, payload?: unknown, options?: CallOptions): Promise<void> {
+  /** @param within - as of {@link call} */
+  offer(op: string, payload?: unknown, options?: CallOptions, within?: Answer): Promise<void> {
     const target = this.#resolve();
     if (target === undefined) return Promise.reject(this.#unresolved(op));
     const call = new PendingCall(this.#system, op, this);
-    this.#start(call, options);
+    this.#start(call, options, within);
     if (!call.settled) this.#system.offer(target, op, payload, options ?? this.#options, call);
     return call.promise as Promise<void>;
   }
@@ -99,15 +101,26 @@ export class ActorRef {
     return this.#resolver?.toString() ?? String(this.#target);
   }
 
-  #callOnce(target: Target, op: string, payload: unknown, options: CallOptions | undefined): Promise<unknown> {
+  #callOnce(
+    target: Target,
+    op: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+    within: Answer | undefined,
+  ): Promise<unknown> {
     const call = new PendingCall(this.#system, op, this);
-    this.#start(call, options);
+    this.#start(call, options, within);
     if (!call.settled) this.#system.call(target, op, payload, options ?? this.#options, call);
     return call.promise;
   }
 
   /** An actor that has moved says so without having handled the call: look again, as long as there is time. */
-  async #callResolved(op: string, payload: unknown, options: CallOptions | undefined): Promise<unknown> {
+  async #callResolved(
+    op: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+    within: Answer | undefined,
+  ): Promise<unknown> {
     const { clock } = this.#system;
     let timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
     const deadline = clock.now() + timeout;
@@ -115,7 +128,7 @@ export class ActorRef {
       const target = this.#resolve();
       if (target === undefined) throw this.#unresolved(op);
       try {
-        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout });
+        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout }, within);
       } catch (error) {
         if (!isFoundationError(error, 'moved') || clock.now() + RETRY_MOVED_AFTER >= deadline) throw error;
         await new Promise<void>(resolve => clock.setTimeout(resolve, RETRY_MOVED_AFTER));
@@ -124,13 +137,13 @@ export class ActorRef {
     }
   }
 
-  #start(call: PendingCall, options: CallOptions | undefined): void {
+  #start(call: PendingCall, options: CallOptions | undefined, within: Answer | undefined): void {
     const timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
     if (typeof timeout !== 'number' || !(timeout >= 0)) {
       call.fail(invalidOption('timeout', timeout, 'milliseconds, 0 or more, or Infinity'));
       return;
     }
-    call.start(timeout, options?.signal ?? this.#options?.signal);
+    call.start(timeout, options?.signal ?? this.#options?.signal, within);
   }
 
   #resolve(): Target | undefined {

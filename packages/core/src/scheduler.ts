@@ -11,6 +11,27 @@ export interface Runnable {
   readonly ready: boolean;
 }
 
+/** Decides who of those that wait runs next, and for how long: for tests. */
+export interface Schedule {
+  /** @returns an integer from 0 up to, not including, `waiting` */
+  pick(waiting: number): number;
+  /** @returns how many messages the next may handle, from 1 up to `most`; default `most` */
+  slice?(most: number): number;
+}
+
+/** What a scheduler takes beside its clock; each has a default. */
+export interface SchedulerInit {
+  /** Default: first come, first served. */
+  readonly schedule?: Schedule | undefined;
+  /** Milliseconds; `Infinity` for never. */
+  readonly slowAfter?: number;
+  /** One slice took longer than `slowAfter`; undefined when it is not known whose of several it was. */
+  readonly onSlow?: (runnable: Runnable | undefined, ms: number, messages: number) => void;
+}
+
+/** Slices of a turn of the event loop that are timed one by one; later ones are timed together. */
+const TIMED_SLICES = 64;
+
 /** Messages between two looks at the clock: few while handlers take long, more while they are quick. */
 const FEWEST_BETWEEN_CHECKS = 1;
 const MOST_BETWEEN_CHECKS = 64;
@@ -34,10 +55,25 @@ export class Scheduler {
   #untilCheck = 16;
   #turnStart = 0;
   #checked = 0;
+  readonly #schedule: Schedule | undefined;
+  readonly #slowAfter: number;
+  readonly #onSlow: ((runnable: Runnable | undefined, ms: number, messages: number) => void) | undefined;
+  #timed = 0;
+  #sliceStart = 0;
+  /** Nothing but handlers ran since the last look at the clock. */
+  #pure = false;
 
-  constructor(clock: Clock, onTurnEnd: () => void) {
+  constructor(clock: Clock, onTurnEnd: () => void, init: SchedulerInit = {}) {
     this.#clock = clock;
     this.#onTurnEnd = onTurnEnd;
+    this.#schedule = init.schedule;
+    this.#slowAfter = init.slowAfter ?? Number.POSITIVE_INFINITY;
+    this.#onSlow = init.onSlow;
+    this.#timed = this.#timedSlices;
+  }
+
+  get #timedSlices(): number {
+    return this.#slowAfter === Number.POSITIVE_INFINITY ? 0 : TIMED_SLICES;
   }
 
   /** Whether nothing waits to run. */
@@ -72,6 +108,7 @@ export class Scheduler {
   #newTurn(): void {
     this.#macrotaskArmed = false;
     this.#left = TURN_MESSAGES;
+    this.#timed = this.#timedSlices;
     this.#onTurnEnd();
     if (this.#first < this.#queue.length && !this.#armed) {
       this.touch();
@@ -83,18 +120,23 @@ export class Scheduler {
     this.#armed = false;
     this.#running = true;
     const queue = this.#queue;
+    this.#pure = false;
+    if (this.#timed > 0) this.#sliceStart = this.#clock.now();
     while (this.#first < queue.length && this.#left > 0) {
+      if (this.#schedule !== undefined) this.#choose(this.#schedule);
       const next = queue[this.#first] as Runnable;
       this.#first++;
       next.queued = false;
-      const handled = next.run(Math.min(SLICE_MESSAGES, this.#left, this.#stride));
+      const limit = Math.min(SLICE_MESSAGES, this.#left, this.#stride);
+      const handled = next.run(this.#schedule?.slice?.(limit) ?? limit);
+      if (this.#timed > 0) this.#time(next, handled);
       if (next.ready && !next.queued) {
         next.queued = true;
         queue.push(next);
       }
       this.#left -= handled;
       this.#untilCheck -= handled > 0 ? handled : 1;
-      if (this.#untilCheck <= 0) this.#check();
+      if (this.#untilCheck <= 0) this.#check(next, handled);
       if (this.#first >= 1024 && this.#first * 2 >= queue.length) {
         queue.copyWithin(0, this.#first);
         queue.length -= this.#first;
@@ -110,9 +152,33 @@ export class Scheduler {
     this.#running = false;
   }
 
-  /** Ends the turn when its time is spent, and looks again after about a quarter of that time. */
-  #check(): void {
+  /** Brings the one who is to run next to the front of the queue. */
+  #choose(schedule: Schedule): void {
+    const queue = this.#queue;
+    const at = this.#first + schedule.pick(queue.length - this.#first);
+    const chosen = queue[at] as Runnable;
+    queue[at] = queue[this.#first] as Runnable;
+    queue[this.#first] = chosen;
+  }
+
+  #time(runnable: Runnable, handled: number): void {
+    this.#timed--;
     const now = this.#clock.now();
+    const took = now - this.#sliceStart;
+    this.#sliceStart = now;
+    if (took >= this.#slowAfter) this.#onSlow?.(runnable, took, handled);
+  }
+
+  /** Ends the turn when its time is spent, and looks again after about a quarter of that time. */
+  #check(last: Runnable, handled: number): void {
+    const now = this.#clock.now();
+    const took = now - Math.max(this.#checked, this.#sliceStart);
+    if (this.#timed === 0 && this.#pure && took >= this.#slowAfter) {
+      this.#onSlow?.(handled >= this.#stride ? last : undefined, took, handled);
+      this.#timed = this.#timedSlices;
+      this.#sliceStart = now;
+    }
+    this.#pure = true;
     if (now - this.#turnStart > TURN_MS) this.#left = 0;
     const quick = now - this.#checked < TURN_MS / 4;
     this.#checked = now;

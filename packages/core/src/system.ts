@@ -3,8 +3,16 @@ import { type Clock, systemClock } from './clock.js';
 import { callingSelf, type NodeHandle } from './context.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deadlines } from './deadlines.js';
-import { CRASH_LOG_LIMIT, CRASH_LOG_WITHIN, SHUTDOWN_TIMEOUT } from './defaults.js';
-import { FoundationError } from './errors.js';
+import {
+  CRASH_LOG_LIMIT,
+  CRASH_LOG_WITHIN,
+  LONG_MAILBOX,
+  MOVED_KEPT,
+  SHUTDOWN_TIMEOUT,
+  SLOW_HANDLER,
+  SLOW_LOG_EVERY,
+} from './defaults.js';
+import { FoundationError, invalidOption } from './errors.js';
 import { type ExitReason, formatReason, formatValue, toExitReason } from './exit-reason.js';
 import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 import { LocalNames } from './local-names.js';
@@ -14,7 +22,7 @@ import { Pid } from './pid.js';
 import { DOWN, EXIT, Process, RUN, type Watcher } from './process.js';
 import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
-import { Scheduler } from './scheduler.js';
+import { type Runnable, type Schedule, Scheduler } from './scheduler.js';
 import type { SupervisorDefinition } from './supervisor.js';
 import { handleOf, type SupervisorHandle, superviseIn } from './supervisor-handle.js';
 import { Telemetry } from './telemetry.js';
@@ -35,6 +43,18 @@ export interface ActorSystemInit {
    * pass by reference.
    */
   readonly strictMessages?: (value: unknown) => unknown;
+  /**
+   * Messages waiting in an unbounded mailbox at which a warning and `actor.mailbox.long` go out, and again at each doubling;
+   * default 10,000; `Infinity` for never.
+   */
+  readonly longMailbox?: number;
+  /**
+   * Milliseconds for which an actor may keep the event loop before a warning and `actor.handler.slow` go out; default 100;
+   * `Infinity` for never.
+   */
+  readonly slowHandler?: number;
+  /** Who runs next of those that have messages; default: first come, first served. For tests. */
+  readonly schedule?: Schedule;
 }
 
 /** How an actor continues elsewhere after a hand-off. */
@@ -63,6 +83,8 @@ export class ActorSystem implements CallHost {
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
   readonly copy: ((value: unknown) => unknown) | undefined;
+  /** Messages from which on an unbounded mailbox is reported. */
+  readonly longMailbox: number;
   /** Makes targets of refs that crossed from other nodes by name; see `TargetResolver.portable`. */
   readonly resolvers: Map<string, (name: string) => TargetResolver> = new Map();
   /** What `ctx.node` gives. */
@@ -87,6 +109,8 @@ export class ActorSystem implements CallHost {
   #crashes = 0;
   #crashWindow = Number.NEGATIVE_INFINITY;
   #suppressed = 0;
+  #slowLogged = Number.NEGATIVE_INFINITY;
+  #slowUnlogged = 0;
 
   constructor(init: ActorSystemInit = {}) {
     this.node = init.node ?? 'local';
@@ -97,7 +121,12 @@ export class ActorSystem implements CallHost {
     this.telemetry = new Telemetry(this.node);
     this.copy = init.strictMessages;
     this.deadlines = new Deadlines(this.clock);
-    this.scheduler = new Scheduler(this.clock, () => this.deadlines.rest());
+    this.longMailbox = threshold('longMailbox', init.longMailbox, LONG_MAILBOX);
+    this.scheduler = new Scheduler(this.clock, () => this.deadlines.rest(), {
+      schedule: init.schedule,
+      slowAfter: threshold('slowHandler', init.slowHandler, SLOW_HANDLER),
+      onSlow: (runnable, ms, messages) => this.#reportSlow(runnable, ms, messages),
+    });
   }
 
   /** How many actors live here. */
@@ -829,6 +858,42 @@ export class ActorSystem implements CallHost {
     }
   }
 
+  #reportSlow(runnable: Runnable | undefined, duration: number, messages: number): void {
+    const process = runnable instanceof Process ? runnable : undefined;
+    const who = { pid: process?.pid.toString(), definition: process?.program.name };
+    this.telemetry.emit('actor.handler.slow', { duration, messages }, who);
+    const now = this.clock.now();
+    if (now - this.#slowLogged < SLOW_LOG_EVERY) {
+      this.#slowUnlogged++;
+      return;
+    }
+    this.#slowLogged = now;
+    this.log.warn(
+      { node: this.node, duration, messages, more: this.#slowUnlogged },
+      `${process ?? 'one of several actors'} kept the event loop for ${Math.round(duration)} ms; nothing else ran meanwhile.`,
+    );
+    this.#slowUnlogged = 0;
+  }
+
+  /** For the runtime: the unbounded mailbox of `process` has grown long. */
+  reportLong(process: Process, length: number): void {
+    const { pid, program } = process;
+    this.telemetry.emit('actor.mailbox.long', { length }, { pid: pid.toString(), definition: program.name });
+    this.log.warn(
+      { node: this.node, length },
+      `${length} messages wait in the unbounded mailbox of ${process}: bound it ('mailbox.capacity'), use offer(), or look at why its handlers are slow.`,
+    );
+  }
+
+  /** The longest mailboxes, longest first. Looks at every actor. @param most - how many; default 10 */
+  longestMailboxes(most = 10): { readonly pid: Pid; readonly definition: string; readonly length: number }[] {
+    return [...this.#processes.values()]
+      .filter(process => process.mailbox.size > 0)
+      .sort((left, right) => right.mailbox.size - left.mailbox.size)
+      .slice(0, most)
+      .map(({ pid, program, mailbox }) => ({ pid, definition: program.name, length: mailbox.size }));
+  }
+
   #reportSuppressed(): void {
     this.log.error({ node: this.node, count: this.#suppressed }, 'more actors crashed; reports were suppressed');
     this.#suppressed = 0;
@@ -839,7 +904,7 @@ export class ActorSystem implements CallHost {
   /**
    * Ends a sealed process in favour of `to`: what waits in its mailbox and what still arrives is forwarded in order, its monitors
    * hear `{ shutdown: 'handed-off' }`.
-   * @returns a function that stops the forwarding; later messages are answered with `moved`
+   * @returns a function that stops the forwarding; later messages are answered with `moved`, for five minutes, then with `noproc`
    */
   handOver(process: Process, to: Pid): () => void {
     const moved: Moved = { to, forward: true };
@@ -847,9 +912,17 @@ export class ActorSystem implements CallHost {
     process.drainTo((op, payload, answer) => this.#forward(to, op, payload, answer, undefined));
     process.finish({ shutdown: 'handed-off' });
     return () => {
+      if (!moved.forward) return;
       moved.forward = false;
+      this.clock.setTimeout(() => this.#moved.delete(process.pid.id), MOVED_KEPT, { unref: true });
     };
   }
+}
+
+function threshold(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (typeof value !== 'number' || !(value > 0)) throw invalidOption(option, given, 'a number above 0, or Infinity');
+  return value;
 }
 
 function startFailed(process: Process, error: unknown): FoundationError {
