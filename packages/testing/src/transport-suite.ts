@@ -1,4 +1,4 @@
-import { type Address, FoundationError, type ErrorCode } from '@foundation-ts/core';
+import { type Address, type ErrorCode, FoundationError, systemClock } from '@foundation-ts/core';
 import type { Connection, ConnectionEvents, Listener, ListenOptions, Transport } from '@foundation-ts/transport';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -98,7 +98,9 @@ export function transportSuite(name: string, setup: TransportSuiteSetup): void {
       const [client, server] = await pair();
       for (let index = 0; index < 10_000; index++) client.connection.send(Uint8Array.of(index >> 8, index & 0xff));
       await until(() => server.frames.length === 10_000, '10,000 frames');
-      expect(server.frames.every((frame, index) => (frame[0] as number) * 256 + (frame[1] as number) === index)).toBe(true);
+      expect(server.frames.every((frame, index) => (frame[0] as number) * 256 + (frame[1] as number) === index)).toBe(
+        true,
+      );
     });
 
     test('carries a frame of the largest size', async () => {
@@ -246,8 +248,13 @@ export function transportSuite(name: string, setup: TransportSuiteSetup): void {
     test('keeps connections apart', async () => {
       const server = await listen();
       const clients = await Promise.all(Array.from({ length: 20 }, () => dial(server.address)));
-      clients.forEach((client, index) => client.connection.send(Uint8Array.of(index)));
-      await until(() => server.sides.length === 20 && server.sides.every(side => side.frames.length === 1), 'a frame each');
+      clients.forEach((client, index) => {
+        client.connection.send(Uint8Array.of(index));
+      });
+      await until(
+        () => server.sides.length === 20 && server.sides.every(side => side.frames.length === 1),
+        'a frame each',
+      );
       expect(server.sides.map(side => side.frames[0]?.[0]).sort((a, b) => Number(a) - Number(b))).toEqual(
         Array.from({ length: 20 }, (_, index) => index),
       );
@@ -355,9 +362,9 @@ async function turns(count: number): Promise<void> {
 
 /** Real transports need real time: polls until the condition holds, at most ten seconds. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + DEADLINE;
+  const end = systemClock.now() + DEADLINE;
   while (!condition()) {
-    if (performance.now() > end) throw new Error(`not within ${DEADLINE} ms: ${what}`);
+    if (systemClock.now() > end) throw new Error(`not within ${DEADLINE} ms: ${what}`);
     await turn();
   }
 }

@@ -112,8 +112,18 @@ export function agreeChannels(
     if (channel === undefined || offer === undefined) return;
     agreed.push({ channel, connections: Math.min(channel.connections, offer[1]), peerWindow: offer[2] });
   };
-  if (ownDialled) for (const channel of own) add(channel, theirs.find(([name]) => name === channel.name));
-  else for (const offer of theirs) add(own.find(({ name }) => name === offer[0]), offer);
+  if (ownDialled)
+    for (const channel of own)
+      add(
+        channel,
+        theirs.find(([name]) => name === channel.name),
+      );
+  else
+    for (const offer of theirs)
+      add(
+        own.find(({ name }) => name === offer[0]),
+        offer,
+      );
   return agreed;
 }
 
@@ -122,7 +132,8 @@ export function connectionIndex(partition: string | number | undefined, count: n
   if (count === 1 || partition === undefined) return 0;
   if (typeof partition === 'number') return mix(partition | 0) % count;
   let hash = 0x811c_9dc5;
-  for (let index = 0; index < partition.length; index++) hash = Math.imul(hash ^ partition.charCodeAt(index), 0x0100_0193);
+  for (let index = 0; index < partition.length; index++)
+    hash = Math.imul(hash ^ partition.charCodeAt(index), 0x0100_0193);
   return mix(hash) % count;
 }
 

@@ -160,7 +160,10 @@ class MessagePackCodec implements Codec {
 
   decode(bytes: Uint8Array): unknown {
     if (bytes.length > this.maxBytes) {
-      throw new FoundationError('too-large', `A message of ${bytes.length} bytes is over the limit of ${this.maxBytes}.`);
+      throw new FoundationError(
+        'too-large',
+        `A message of ${bytes.length} bytes is over the limit of ${this.maxBytes}.`,
+      );
     }
     try {
       const source = plainView(bytes);
@@ -191,7 +194,11 @@ class MessagePackCodec implements Codec {
       const source = plainView(bytes);
       const header = start - 5;
       // The messages become one array: one call of the decoder for all of them.
-      if (header < 0 || source[header] !== 0xdd || new DataView(source.buffer, source.byteOffset).getUint32(header + 1) !== count) {
+      if (
+        header < 0 ||
+        source[header] !== 0xdd ||
+        new DataView(source.buffer, source.byteOffset).getUint32(header + 1) !== count
+      ) {
         throw new Error('a batch without its header');
       }
       const special = scan(source, start, source.length, count);

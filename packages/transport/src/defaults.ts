@@ -31,7 +31,7 @@ export const SIMULTANEOUS_DIAL_GRACE = 1_000;
 export const MAX_INTERLEAVED = 4;
 /** Deepest nesting that the codec takes, levels. */
 export const MAX_DEPTH = 500;
-/** Binary values of at least this size bypass the encoder and arrive as views, bytes. */
+/** Binary values of at least this size bypass the encoder, are copied only when they are written, and arrive as views, bytes. */
 export const EXTERNAL_BYTES = 16 * KIB;
 /** Longest node name and longest cluster id, bytes of UTF-8. */
 export const MAX_NAME_BYTES = 127;

@@ -182,7 +182,8 @@ export class Endpoint {
     const { incarnation } = outgoing;
     if (name === this.#settings.name) throw this.#nameConflict(incarnation);
     const standing = this.#peers.get(name);
-    if (standing !== undefined && standing.identity.incarnation > incarnation) throw staleIncarnation(name, incarnation);
+    if (standing !== undefined && standing.identity.incarnation > incarnation)
+      throw staleIncarnation(name, incarnation);
     if (standing?.open === true && standing.identity.incarnation === incarnation) return 'follow';
     if (this.#reception.isOpening(name, incarnation)) return 'follow';
     for (const { outgoing: other } of this.#diallings.values()) {
@@ -195,7 +196,8 @@ export class Endpoint {
     const { name, incarnation } = identity;
     if (name === this.#settings.name) throw this.#nameConflict(incarnation);
     const standing = this.#peers.get(name);
-    if (standing !== undefined && standing.identity.incarnation > incarnation) throw staleIncarnation(name, incarnation);
+    if (standing !== undefined && standing.identity.incarnation > incarnation)
+      throw staleIncarnation(name, incarnation);
   }
 
   #nameConflict(incarnation: number): FoundationError {
@@ -214,7 +216,8 @@ export class Endpoint {
     const rivals: Outgoing[] = [];
     for (const { outgoing } of this.#diallings.values()) {
       if (outgoing === undefined || outgoing.over) continue;
-      const same = outgoing.name === undefined ? formatAddress(outgoing.target) === address : outgoing.name === identity.name;
+      const same =
+        outgoing.name === undefined ? formatAddress(outgoing.target) === address : outgoing.name === identity.name;
       if (same) rivals.push(outgoing);
     }
     return rivals;

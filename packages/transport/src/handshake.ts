@@ -121,12 +121,18 @@ function onHello(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
       'incompatible',
     );
   }
-  const reflected = bytes[7] === own[7] || sameBytes(bytes.subarray(9, AT_INCARNATION), own.subarray(9, AT_INCARNATION));
+  const reflected =
+    bytes[7] === own[7] || sameBytes(bytes.subarray(9, AT_INCARNATION), own.subarray(9, AT_INCARNATION));
   const clusterId = readName(bytes, AT_CLUSTER);
   const name = readName(bytes, AT_NAME);
   const incarnation = Number(view(bytes).getBigUint64(AT_INCARNATION));
   if (reflected || clusterId === undefined || name === undefined || name === '' || !Number.isSafeInteger(incarnation)) {
-    return fail(state, 'protocol', reflected ? 'the other side sent our own hello back' : 'its hello is malformed', 'protocol');
+    return fail(
+      state,
+      'protocol',
+      reflected ? 'the other side sent our own hello back' : 'its hello is malformed',
+      'protocol',
+    );
   }
   if (clusterId !== init.clusterId) {
     return fail(

@@ -1,6 +1,13 @@
 export { checkBind, isLoopback } from './bind.js';
 export { type ChannelDeclaration, type ChannelStats, DEFAULT_CHANNELS } from './channel.js';
-export { type Codec, type CodecExtension, type CodecInit, createCodec, type EncodedParts, formatPath } from './codec.js';
+export {
+  type Codec,
+  type CodecExtension,
+  type CodecInit,
+  createCodec,
+  type EncodedParts,
+  formatPath,
+} from './codec.js';
 export { Endpoint } from './endpoint.js';
 export {
   beginHandshake,

@@ -29,7 +29,8 @@ export interface Peer {
   readonly dialled: boolean;
   /**
    * Encodes `message` now and sends it with everything else of this turn. Messages of one channel and partition arrive in
-   * order; a channel that the peer does not have is replaced by `data`.
+   * order; a channel that the peer does not have is replaced by `data`. Binary values of 16 KiB and more are not copied here but
+   * when they are written: as with a local send, do not write to them afterwards.
    * @param partition - keeps its messages in order among themselves only, so that others can overtake a large one
    * @throws FoundationError `not-sendable`, or `too-large` for either side's limit
    */

@@ -52,7 +52,9 @@ const value = fc.letrec(tie => ({
     fc.dictionary(key, tie('any'), { noNullPrototype: true }),
     fc.array(fc.tuple(tie('any'), tie('any'))).map(entries => new Map(entries)),
     fc.array(tie('any')).map(items => new Set(items)),
-    fc.record({ message: fc.string(), cause: tie('any') }).map(init => new TypeError(init.message, { cause: init.cause })),
+    fc
+      .record({ message: fc.string(), cause: tie('any') })
+      .map(init => new TypeError(init.message, { cause: init.cause })),
   ),
 })).any;
 
@@ -115,7 +117,12 @@ describe('round trips', () => {
     });
     const back = roundTrip(original) as FoundationError;
     expect(back).toBeInstanceOf(FoundationError);
-    expect(back).toMatchObject({ code: 'moved', message: 'gone elsewhere', retryable: false, details: { to: 'b', at: 3n } });
+    expect(back).toMatchObject({
+      code: 'moved',
+      message: 'gone elsewhere',
+      retryable: false,
+      details: { to: 'b', at: 3n },
+    });
     expect(back.cause).toBeInstanceOf(RangeError);
     expect(back.stack).toBe(original.stack);
   });
@@ -184,7 +191,10 @@ describe('extensions', () => {
   });
 
   test('may encode by the codec itself', () => {
-    const inner: CodecExtension<Point> = { ...point, encode: p => [p.x, codec2.encode([p.rest, new Uint8Array(20_000)])] };
+    const inner: CodecExtension<Point> = {
+      ...point,
+      encode: p => [p.x, codec2.encode([p.rest, new Uint8Array(20_000)])],
+    };
     const codec2 = createCodec({ extensions: [inner] });
     const blob = new Uint8Array(30_000).fill(5);
     const back = codec2.decode(codec2.encode([blob, new Point(4, 'r')])) as [Uint8Array, Point];
@@ -218,8 +228,8 @@ describe('what cannot be sent', () => {
   class Plain {
     a = 1;
   }
-  const cycle: Record<string, unknown> = { list: [] };
-  (cycle['list'] as unknown[]).push(cycle);
+  const cycle: { list: unknown[] } = { list: [] };
+  cycle.list.push(cycle);
   const deep = (levels: number): unknown => {
     let nested: unknown = 1;
     for (let level = 0; level < levels; level++) nested = [nested];
@@ -274,7 +284,8 @@ describe('what cannot be sent', () => {
 });
 
 describe('hostile bytes', () => {
-  const refused = (bytes: readonly number[] | Uint8Array): FoundationError => failure(() => codec.decode(Uint8Array.from(bytes)));
+  const refused = (bytes: readonly number[] | Uint8Array): FoundationError =>
+    failure(() => codec.decode(Uint8Array.from(bytes)));
 
   test.each<[string, readonly number[]]>([
     ['nothing', []],
@@ -339,15 +350,19 @@ describe('hostile bytes', () => {
 
   test('a message with bytes changed never does anything but decode or be refused', () => {
     fc.assert(
-      fc.property(value, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }), (original, edits) => {
-        const bytes = codec.encode(original);
-        for (const [position, byte] of edits) bytes[position % bytes.length] = byte;
-        try {
-          codec.decode(bytes);
-        } catch (error) {
-          expect(isFoundationError(error, 'protocol')).toBe(true);
-        }
-      }),
+      fc.property(
+        value,
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        (original, edits) => {
+          const bytes = codec.encode(original);
+          for (const [position, byte] of edits) bytes[position % bytes.length] = byte;
+          try {
+            codec.decode(bytes);
+          } catch (error) {
+            expect(isFoundationError(error, 'protocol')).toBe(true);
+          }
+        },
+      ),
       { numRuns: 1_000 },
     );
   });

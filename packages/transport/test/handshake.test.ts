@@ -96,7 +96,13 @@ describe('a handshake', () => {
   });
 
   test.each([
-    ['different secrets', { secret: new Uint8Array(32).fill(8) }, {}, 'auth-failed', /different secrets|another secret/],
+    [
+      'different secrets',
+      { secret: new Uint8Array(32).fill(8) },
+      {},
+      'auth-failed',
+      /different secrets|another secret/,
+    ],
     ['a dialler without a secret', { secret: undefined }, {}, 'auth-failed', /secret/],
     ['a listener without a secret', {}, { secret: undefined }, 'auth-failed', /secret/],
     ['another cluster', { clusterId: 'bank' }, {}, 'wrong-cluster', /cluster/],

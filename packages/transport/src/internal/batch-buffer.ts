@@ -34,7 +34,8 @@ export class BatchBuffer {
     const { buffer, start, bytes } = parts;
     const at = this.#reserve(bytes);
     const slab = this.#slab;
-    if (bytes <= LOOP_BYTES) for (let index = 0; index < bytes; index++) slab[at + index] = buffer[start + index] as number;
+    if (bytes <= LOOP_BYTES)
+      for (let index = 0; index < bytes; index++) slab[at + index] = buffer[start + index] as number;
     else slab.set(buffer.subarray(start, start + bytes), at);
   }
 

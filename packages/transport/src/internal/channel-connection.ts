@@ -118,7 +118,13 @@ export class ChannelConnection implements LinkOwner {
   }
 
   control(_link: Link, type: number): void {
-    if (type !== FRAME_READY || this.#session.dialled || this.#session.up || !this.#session.bound || this !== this.#session.slots[0]) {
+    if (
+      type !== FRAME_READY ||
+      this.#session.dialled ||
+      this.#session.up ||
+      !this.#session.bound ||
+      this !== this.#session.slots[0]
+    ) {
       throw new FoundationError('protocol', 'The peer sent a frame that has no place in a session that stands.');
     }
     this.#session.ready();
@@ -130,7 +136,8 @@ export class ChannelConnection implements LinkOwner {
       return;
     }
     this.#heldBytes += frame.length;
-    if (this.#heldBytes > this.#window + SLACK) throw new FoundationError('protocol', 'The peer sent more than its credit allows.');
+    if (this.#heldBytes > this.#window + SLACK)
+      throw new FoundationError('protocol', 'The peer sent more than its credit allows.');
     this.#held.push(frame);
   }
 

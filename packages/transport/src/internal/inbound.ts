@@ -61,7 +61,8 @@ export class Inbound {
   /** The messages of a batch. @throws FoundationError `protocol` */
   batch(frame: Uint8Array): unknown[] {
     const count = readUint32(frame, FRAME_HEADER + 1);
-    if (frame.length < BATCH_HEADER || count === 0) throw new FoundationError('protocol', 'The peer sent an empty batch.');
+    if (frame.length < BATCH_HEADER || count === 0)
+      throw new FoundationError('protocol', 'The peer sent an empty batch.');
     const messages = this.#codec.decodeBatch(frame, BATCH_HEADER, count);
     this.messagesReceived += messages.length;
     return messages;
@@ -82,7 +83,8 @@ export class Inbound {
     if (assembly === undefined || assembly.buffer.length !== total) {
       throw new FoundationError('protocol', 'The peer sent a fragment of no message.');
     }
-    if (assembly.filled + payload > total) throw new FoundationError('protocol', 'The peer sent overlapping fragments.');
+    if (assembly.filled + payload > total)
+      throw new FoundationError('protocol', 'The peer sent overlapping fragments.');
     assembly.buffer.set(frame.subarray(FRAGMENT_HEADER), assembly.filled);
     assembly.filled += payload;
     const complete = assembly.filled === total;

@@ -62,7 +62,11 @@ export function encodeBinding(binding: Binding): unknown {
 /** @throws FoundationError `protocol` */
 export function decodeBinding(body: unknown): Binding {
   const [id, slot, proof] = tuple(body, 3);
-  return { id: bytes(id, DIAL_ID_BYTES), slot: integer(slot, 0, MAX_CHANNELS * MAX_CONNECTIONS), proof: bytes(proof, 32) };
+  return {
+    id: bytes(id, DIAL_ID_BYTES),
+    slot: integer(slot, 0, MAX_CHANNELS * MAX_CONNECTIONS),
+    proof: bytes(proof, 32),
+  };
 }
 
 export function encodeRefusal(error: FoundationError): unknown {

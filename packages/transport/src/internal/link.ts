@@ -41,7 +41,7 @@ export interface LinkInit {
   readonly connection: Connection;
   readonly handshake: HandshakeInit;
   readonly clock: Clock;
-  /** Until {@link Link.settle}, milliseconds. */
+  /** For the handshake, and then until {@link Link.settle}, milliseconds. */
   readonly timeout: number;
   readonly codec: Codec;
   readonly owner: LinkOwner;
@@ -50,6 +50,7 @@ export interface LinkInit {
 /** One connection: first its handshake, then numbered frames. */
 export class Link implements ConnectionEvents, FrameSink {
   owner: LinkOwner;
+  readonly #init: LinkInit;
   readonly #connection: Connection;
   readonly #codec: Codec;
   #handshake: HandshakeState | undefined;
@@ -63,7 +64,8 @@ export class Link implements ConnectionEvents, FrameSink {
     this.#connection = init.connection;
     this.#codec = init.codec;
     this.owner = init.owner;
-    this.#timer = init.clock.setTimeout(() => this.#onTimeout(), init.timeout, { unref: true });
+    this.#init = init;
+    this.#startTimer();
     const [state, effects] = beginHandshake(init.handshake);
     this.#handshake = state;
     this.#apply(effects);
@@ -88,11 +90,6 @@ export class Link implements ConnectionEvents, FrameSink {
     this.owner = owner;
     this.#timer?.cancel();
     this.#timer = undefined;
-  }
-
-  /** Gives the link until its time limit to another owner. */
-  pass(owner: LinkOwner): void {
-    this.owner = owner;
   }
 
   nextSequence(): number {
@@ -174,7 +171,8 @@ export class Link implements ConnectionEvents, FrameSink {
     const type = frame[1] as number;
     if (type >= FRAME_BATCH && type <= FRAME_GOODBYE) this.owner.data(this, type, frame);
     else if (type === FRAME_BOUND || type === FRAME_READY) this.owner.control(this, type, undefined);
-    else if (type > 0 && type < FRAME_BATCH) this.owner.control(this, type, this.#codec.decode(frame.subarray(FRAME_HEADER)));
+    else if (type > 0 && type < FRAME_BATCH)
+      this.owner.control(this, type, this.#codec.decode(frame.subarray(FRAME_HEADER)));
     else throw new FoundationError('protocol', `The peer sent a frame of unknown type ${type}.`);
   }
 
@@ -187,9 +185,16 @@ export class Link implements ConnectionEvents, FrameSink {
       } else {
         this.#handshake = undefined;
         this.#proven = effect.peer;
+        this.#startTimer();
         this.owner.proven(this, effect.peer);
       }
     }
+  }
+
+  /** The handshake has its time, and what the link is for has the same again. */
+  #startTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#init.clock.setTimeout(() => this.#onTimeout(), this.#init.timeout, { unref: true });
   }
 
   #onTimeout(): void {
@@ -198,7 +203,9 @@ export class Link implements ConnectionEvents, FrameSink {
       this.#handshake = state;
       this.#apply(effects);
     } else {
-      this.fail(new FoundationError('timeout', `${formatAddress(this.#connection.remote)} connected, but opened no session.`));
+      this.fail(
+        new FoundationError('timeout', `${formatAddress(this.#connection.remote)} connected, but opened no session.`),
+      );
     }
   }
 

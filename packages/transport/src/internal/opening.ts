@@ -34,7 +34,8 @@ export function identify(link: Link, said: Introduction, dialled: Address | unde
   const { name, incarnation, clusterId } = link.peer;
   const { address } = said;
   let reachable = address;
-  if (address !== undefined && WILDCARDS.has(address.host)) reachable = { ...address, host: dialled?.host ?? link.remoteHost };
+  if (address !== undefined && WILDCARDS.has(address.host))
+    reachable = { ...address, host: dialled?.host ?? link.remoteHost };
   return { name, incarnation, clusterId, address: reachable, metadata: said.metadata };
 }
 

@@ -1,17 +1,11 @@
 import { type Address, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import type { PeerIdentity } from '../peer.js';
-import {
-  FRAME_BIND,
-  FRAME_BOUND,
-  FRAME_INTRODUCE,
-  FRAME_READY,
-  FRAME_REFUSE,
-} from './frames.js';
-import { handshakeInit, type Settings } from './settings.js';
+import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_READY, FRAME_REFUSE } from './frames.js';
 import { DIAL_ID_BYTES, decodeIntroduction, decodeRefusal, encodeBinding, encodeIntroduction } from './introduction.js';
 import { Link, type LinkOwner } from './link.js';
 import { bindingProof, identify, idText, introduce, isSuperseded, openSession } from './opening.js';
 import { belongsTo, type Session, type SessionEvents } from './session.js';
+import { handshakeInit, type Settings } from './settings.js';
 
 /** Those who wait for an attempt have their own time limits, and cancel it when the last has gone. */
 const UNTIL_CANCELLED = 2 ** 30;
@@ -94,11 +88,9 @@ export class Outgoing implements LinkOwner {
     this.introduced = true;
     const said = introduce(this.#settings, this.#host.address, this.id);
     link.sendControl(FRAME_INTRODUCE, encodeIntroduction(said));
-    this.#timer = this.#settings.clock.setTimeout(
-      () => this.#onTimeout(),
-      this.#settings.limits.sessionTimeout,
-      { unref: true },
-    );
+    this.#timer = this.#settings.clock.setTimeout(() => this.#onTimeout(), this.#settings.limits.sessionTimeout, {
+      unref: true,
+    });
     link.settle(this);
   }
 
@@ -126,7 +118,8 @@ export class Outgoing implements LinkOwner {
 
   #onAccepted(link: Link, body: unknown): void {
     const said = decodeIntroduction(body);
-    if (idText(said.id) !== idText(this.id)) throw new FoundationError('protocol', 'The peer answered another attempt.');
+    if (idText(said.id) !== idText(this.id))
+      throw new FoundationError('protocol', 'The peer answered another attempt.');
     this.#host.withdrawn(said.withdrawn);
     const identity = identify(link, said, this.target);
     try {
@@ -157,13 +150,17 @@ export class Outgoing implements LinkOwner {
     };
     const owner: LinkOwner = {
       proven: link => {
-        if (!belongsTo(session, link)) throw new FoundationError('conflict', 'Another node answers at the same address.');
+        if (!belongsTo(session, link))
+          throw new FoundationError('conflict', 'Another node answers at the same address.');
+        // From here the time limit of the session holds.
+        link.settle(owner);
         const proof = bindingProof(session, link.peer, slot);
         link.sendControl(FRAME_BIND, encodeBinding({ id: this.id, slot, proof }));
       },
       control: (link, type, body) => {
         if (type === FRAME_REFUSE) return fail(decodeRefusal(body));
-        if (type !== FRAME_BOUND || this.#over) throw new FoundationError('protocol', 'The peer answered a binding wrongly.');
+        if (type !== FRAME_BOUND || this.#over)
+          throw new FoundationError('protocol', 'The peer answered a binding wrongly.');
         session.slots[slot]?.bind(link);
         this.#standIfBound();
       },

@@ -3,7 +3,13 @@ import { SIMULTANEOUS_DIAL_GRACE } from '../defaults.js';
 import type { PeerIdentity } from '../peer.js';
 import type { Connection } from '../transport.js';
 import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_REFUSE } from './frames.js';
-import { decodeBinding, decodeIntroduction, decodeRefusal, encodeIntroduction, type Introduction } from './introduction.js';
+import {
+  decodeBinding,
+  decodeIntroduction,
+  decodeRefusal,
+  encodeIntroduction,
+  type Introduction,
+} from './introduction.js';
 import { Link, type LinkOwner } from './link.js';
 import { identify, idText, introduce, isBindingProof, isSuperseded, openSession, superseded } from './opening.js';
 import type { Outgoing, OutgoingHost } from './outgoing.js';
@@ -232,7 +238,13 @@ export class Reception implements LinkOwner {
     }
     const { sessionTimeout } = this.#settings.limits;
     const timer = this.#settings.clock.setTimeout(
-      () => session.end(new FoundationError('timeout', `Node '${identity.name}' did not complete its session within ${sessionTimeout} ms.`)),
+      () =>
+        session.end(
+          new FoundationError(
+            'timeout',
+            `Node '${identity.name}' did not complete its session within ${sessionTimeout} ms.`,
+          ),
+        ),
       sessionTimeout,
       { unref: true },
     );

@@ -87,7 +87,8 @@ export class Preparer {
     if (++this.#nodes > this.#maxNodes) throw new Unsendable('more values than a message may have');
     const prototype: object | null = getPrototypeOf(value);
     if (prototype === arrayPrototype) return this.#array(value as unknown[], depth);
-    if (prototype === objectPrototype || prototype === null) return this.#record(value as Record<string, unknown>, depth);
+    if (prototype === objectPrototype || prototype === null)
+      return this.#record(value as Record<string, unknown>, depth);
     return this.#special(value, prototype, depth);
   }
 
@@ -98,7 +99,7 @@ export class Preparer {
       const item = items[index];
       const prepared = this.#any(item, depth + 1);
       if (copy !== undefined) copy.push(prepared);
-      else if (prepared !== item && item === item) {
+      else if (prepared !== item) {
         copy = items.slice(0, index);
         copy.push(prepared);
       }
@@ -121,7 +122,7 @@ export class Preparer {
         throw new Unsendable("a key '__proto__'");
       } else if (copy !== undefined) {
         copy[key] = prepared;
-      } else if (prepared !== item && item === item) {
+      } else if (prepared !== item) {
         copy = entriesBefore(record, key);
         copy[key] = prepared;
       }
@@ -256,7 +257,11 @@ export function formatPath(keys: readonly (string | number)[], root = 'payload')
 }
 
 /** The error for a value that {@link Preparer} refused: walks it again to find the path. */
-export function unsendableError(value: unknown, extensions: readonly CodecExtension[], cause: unknown): FoundationError {
+export function unsendableError(
+  value: unknown,
+  extensions: readonly CodecExtension[],
+  cause: unknown,
+): FoundationError {
   const found = tryFind(value, extensions);
   const why = found?.why ?? (cause instanceof Unsendable ? cause.why : 'the encoder refused it');
   const keys = found?.keys ?? [];

@@ -204,7 +204,10 @@ export class Session implements Peer {
   #beginClosing(): void {
     this.#state = 'closing';
     this.#linger = this.#settings.clock.setTimeout(
-      () => this.end(new FoundationError('timeout', `Node '${this.identity.name}' did not take what was sent before the close.`)),
+      () =>
+        this.end(
+          new FoundationError('timeout', `Node '${this.identity.name}' did not take what was sent before the close.`),
+        ),
       this.#settings.limits.linger,
       { unref: true },
     );
@@ -214,7 +217,13 @@ export class Session implements Peer {
     this.#scheduled = false;
     if (this.#state === 'closed') return;
     let more = false;
-    for (const slot of this.#byPriority) if (slot.flush()) more = true;
+    try {
+      for (const slot of this.#byPriority) if (slot.flush()) more = true;
+    } catch (error) {
+      // A message that was begun can't be completed any more; nothing else can travel behind half of it.
+      this.end(error as Error);
+      return;
+    }
     if (more) {
       this.#scheduled = true;
       setImmediate(this.#flush);

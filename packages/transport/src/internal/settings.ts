@@ -1,4 +1,13 @@
-import { type Address, type Clock, checkKeys, FoundationError, invalidOption, type Log, type Random, type Telemetry } from '@foundation-ts/core';
+import {
+  type Address,
+  type Clock,
+  checkKeys,
+  FoundationError,
+  invalidOption,
+  type Log,
+  type Random,
+  type Telemetry,
+} from '@foundation-ts/core';
 import { type ChannelOffer, DEFAULT_CHANNELS, type ResolvedChannel, resolveChannels } from '../channel.js';
 import { type Codec, createCodec } from '../codec.js';
 import {

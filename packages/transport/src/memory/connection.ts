@@ -117,7 +117,9 @@ export class MemoryConnection implements Connection {
 
   /** The other side is gone, or the network cut the connection. */
   reset(why: string): void {
-    this.#finish(new FoundationError('noconnection', `The connection to ${formatAddress(this.remote)} was lost: ${why}.`));
+    this.#finish(
+      new FoundationError('noconnection', `The connection to ${formatAddress(this.remote)} was lost: ${why}.`),
+    );
   }
 
   /** The host of this end has crashed; `silent`: what is under way to the other end is lost with it. */

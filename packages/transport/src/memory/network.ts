@@ -99,7 +99,11 @@ export class MemoryNetwork {
    * Lets nothing pass from each of `left` to each of `right`, nor back unless `oneWay`. Frames are held as TCP's
    * retransmission would, and arrive after {@link heal} if their connection still stands; dials time out.
    */
-  partition(left: string | readonly string[], right: string | readonly string[], options: { readonly oneWay?: boolean } = {}): void {
+  partition(
+    left: string | readonly string[],
+    right: string | readonly string[],
+    options: { readonly oneWay?: boolean } = {},
+  ): void {
     for (const from of list(left)) {
       for (const to of list(right)) {
         if (from === to) continue;

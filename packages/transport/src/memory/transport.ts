@@ -110,8 +110,14 @@ class Dial {
 
   start(): void {
     const { timeout, signal } = this.#options;
-    if (signal?.aborted === true) return this.#onAbort();
-    if (!this.#life.alive) return this.#fail('noconnection', `host '${this.#life.name}' has crashed`);
+    if (signal?.aborted === true) {
+      this.#onAbort();
+      return;
+    }
+    if (!this.#life.alive) {
+      this.#fail('noconnection', `host '${this.#life.name}' has crashed`);
+      return;
+    }
     this.#timer = this.#network.clock.setTimeout(
       () => this.#fail('timeout', `no answer within ${timeout} ms`),
       timeout,
