@@ -4,6 +4,18 @@ export interface Metric {
   readonly id: string;
   readonly unit: string;
   readonly higherIsBetter: boolean;
+  /** What ours has to reach; none for a figure that only explains another. */
+  readonly goal?: Goal;
+}
+
+/** Bounds: at least when higher is better, else at most. */
+export interface Goal {
+  /** Of ours itself, in the metric's unit. */
+  readonly value?: number;
+  /** Of ours ÷ floor. */
+  readonly floor?: number;
+  /** Of ours ÷ best peer. */
+  readonly peer?: number;
 }
 
 /** What one round yields: a value for each metric that the contender can measure, by the metric's id. */

@@ -18,6 +18,13 @@ export interface Plan {
   readonly size: (bench: Bench) => number;
 }
 
+/** The Node that contenders run on. */
+export interface Runtime {
+  readonly execPath: string;
+  /** As `process.version`. */
+  readonly version: string;
+}
+
 /** How one contender did in one metric; none when it failed or can't measure it. */
 export interface Standing {
   readonly contender: Contender;
@@ -26,6 +33,7 @@ export interface Standing {
 
 export interface Outcome {
   readonly bench: Bench;
+  readonly runtime: Runtime;
   readonly byMetric: ReadonlyMap<Metric, readonly Standing[]>;
   readonly failures: readonly string[];
 }
@@ -39,9 +47,10 @@ class Runner {
   failure: string | undefined;
   readonly #child: ChildProcess;
 
-  constructor(bench: Bench, contender: Contender) {
+  constructor(bench: Bench, contender: Contender, runtime: Runtime) {
     this.contender = contender;
     this.#child = fork(join(import.meta.dirname, 'contender.js'), [bench.id, contender.name], {
+      execPath: runtime.execPath,
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -88,11 +97,11 @@ class Runner {
 }
 
 /** Runs a bench: each round lets every contender have its turn, starting with another one each time. */
-export async function measure(bench: Bench, plan: Plan): Promise<Outcome> {
+export async function measure(bench: Bench, plan: Plan, runtime: Runtime): Promise<Outcome> {
   const runners: Runner[] = [];
   try {
     for (const contender of bench.contenders) {
-      const runner = new Runner(bench, contender);
+      const runner = new Runner(bench, contender, runtime);
       runners.push(runner);
       await runner.answer();
     }
@@ -109,6 +118,7 @@ export async function measure(bench: Bench, plan: Plan): Promise<Outcome> {
   }
   return {
     bench,
+    runtime,
     byMetric: new Map(bench.metrics.map(metric => [metric, standings(runners, metric)])),
     failures: runners.flatMap(({ contender, failure }) =>
       failure === undefined ? [] : `${contender.name}: ${failure}`,

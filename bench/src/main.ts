@@ -1,13 +1,16 @@
 /**
- * `npm run bench -- [group | id | smoke]`: nothing runs everything; `smoke` is a quick look that is not saved.
+ * `npm run bench -- [group | id | smoke] [--node=24]`: nothing runs everything; `smoke` is a quick look that is not saved.
+ * The benches of `local` run on this Node and on Node 24, which npx fetches; `--node` chooses: `--node=this`, `--node=24`.
  */
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { Bench } from './bench.js';
 import { benches } from './benches.js';
-import { measure, type Plan } from './harness.js';
-import { resultsOf, save, table } from './report.js';
+import { measure, type Plan, type Runtime } from './harness.js';
+import { load, type Result, resultsOf, save, summary, table } from './report.js';
 
-const full: Plan = { rounds: 5, warmUp: 1, size: bench => bench.size.full };
+const full: Plan = { rounds: 7, warmUp: 2, size: bench => bench.size.full };
 const smoke: Plan = { rounds: 3, warmUp: 1, size: bench => bench.size.smoke ?? bench.size.full };
 
 function select(what: string): readonly Bench[] {
@@ -23,11 +26,31 @@ function select(what: string): readonly Bench[] {
   );
 }
 
-const what = process.argv[2] ?? 'all';
-const plan = what === 'smoke' ? smoke : full;
-for (const bench of select(what)) {
-  const outcome = await measure(bench, plan);
-  console.log(table(outcome));
-  if (outcome.failures.length > 0) process.exitCode = 1;
-  if (plan === full) save(join(import.meta.dirname, '../results.json'), resultsOf(outcome));
+/** This Node, or the newest one of a major version. */
+function runtimeOf(name: string): Runtime {
+  if (name === 'this') return { execPath: process.execPath, version: process.version };
+  const script = 'JSON.stringify({ execPath: process.execPath, version: process.version })';
+  return JSON.parse(execFileSync('npx', ['-y', `node@${name}`, '-p', script], { encoding: 'utf8' }));
 }
+
+const { values, positionals } = parseArgs({ options: { node: { type: 'string' } }, allowPositionals: true });
+const what = positionals[0] ?? 'all';
+const plan = what === 'smoke' ? smoke : full;
+const chosen = select(what);
+const runtimes = new Map<string, Runtime>();
+const results: Result[] = [];
+const file = join(import.meta.dirname, '../results.json');
+
+for (const bench of chosen) {
+  const names = values.node ?? (bench.group === 'local' && plan === full ? 'this,24' : 'this');
+  for (const name of names.split(',')) {
+    const runtime = runtimes.get(name) ?? runtimeOf(name);
+    runtimes.set(name, runtime);
+    const outcome = await measure(bench, plan, runtime);
+    console.log(table(outcome));
+    if (outcome.failures.length > 0) process.exitCode = 1;
+    results.push(...resultsOf(outcome));
+    if (plan === full) save(file, resultsOf(outcome));
+  }
+}
+console.log(summary(chosen, plan === full ? load(file) : results));

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Metric } from './bench.js';
+import type { Bench, Metric } from './bench.js';
 import type { Outcome, Standing } from './harness.js';
 
 /** A row of `bench/results.json`. */
@@ -36,7 +36,7 @@ export function resultsOf(outcome: Outcome): readonly Result[] {
       ratioToFloor: ratio(ours, floor),
       ratioToPeer: ratio(ours, bestPeer),
       higherIsBetter: metric.higherIsBetter,
-      node: process.version,
+      node: outcome.runtime.version,
       date: new Date().toISOString(),
     };
   });
@@ -55,7 +55,7 @@ function bestPeerOf(standings: readonly Standing[], metric: Metric): Standing | 
 
 /** Markdown: every contender with its median and range, then the ratios. */
 export function table(outcome: Outcome): string {
-  const lines = ['', `### ${outcome.bench.title}`];
+  const lines = ['', `### ${outcome.bench.title}, Node ${outcome.runtime.version}`];
   for (const result of resultsOf(outcome)) {
     const [metric, standings] = [...outcome.byMetric].find(([{ id }]) => id === result.metric) ?? [];
     if (metric === undefined || standings === undefined) continue;
@@ -84,9 +84,55 @@ function figure(value: number | null): string {
   return value.toPrecision(3);
 }
 
-/** Writes the results beside those that stand there; a metric measured again replaces its row. */
+/** One row for each metric with a goal: how ours did on each Node, and the goal. */
+export function summary(benches: readonly Bench[], results: readonly Result[]): string {
+  const versions = [...new Set(results.map(result => result.node))].sort();
+  const lines = [
+    '',
+    `| | goal: to floor, to best peer | ${versions.map(version => `Node ${version}: ours; to floor, to best peer`).join(' | ')} |`,
+    `|---|---|${versions.map(() => '---|').join('')}`,
+  ];
+  for (const metric of benches.flatMap(bench => bench.metrics)) {
+    if (metric.goal === undefined) continue;
+    const cells = versions.map(version => {
+      const result = results.find(row => row.metric === metric.id && row.node === version);
+      return result === undefined ? '–' : standingOf(result, metric);
+    });
+    lines.push(`| \`${metric.id}\` | ${goalOf(metric)} | ${cells.join(' | ')} |`);
+  }
+  return lines.join('\n');
+}
+
+function goalOf({ goal = {}, higherIsBetter, unit }: Metric): string {
+  const sign = higherIsBetter ? '≥' : '≤';
+  const bound = (value: number | undefined, after: string) =>
+    value === undefined ? [] : [`${sign} ${figure(value)}${after}`];
+  return [...bound(goal.value, ` ${unit}`), ...bound(goal.floor, ' × floor'), ...bound(goal.peer, ' × peer')].join(
+    ', ',
+  );
+}
+
+function standingOf(result: Result, { goal = {}, higherIsBetter, unit }: Metric): string {
+  const reached = (value: number | null, bound: number | undefined) =>
+    value === null || bound === undefined || (higherIsBetter ? value >= bound : value <= bound) ? '' : ' **missed**';
+  return [
+    `${figure(result.ours)} ${unit}${reached(result.ours, goal.value)}`,
+    `${figure(result.ratioToFloor)}${reached(result.ratioToFloor, goal.floor)}`,
+    `${figure(result.ratioToPeer)}${result.peerName === null ? '' : ` (${result.peerName})`}${reached(result.ratioToPeer, goal.peer)}`,
+  ].join('; ');
+}
+
+/** The results of a file that {@link save} has written. */
+export function load(path: string): readonly Result[] {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
+}
+
+const major = (version: string) => version.split('.')[0];
+
+/** Writes the results beside those that stand there; a metric measured again on the same Node replaces its row. */
 export function save(path: string, results: readonly Result[]): void {
-  const before: readonly Result[] = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
-  const kept = before.filter(row => !results.some(result => result.metric === row.metric));
+  const replaced = (row: Result) =>
+    results.some(result => result.metric === row.metric && major(result.node) === major(row.node));
+  const kept = load(path).filter(row => !replaced(row));
   writeFileSync(path, `${JSON.stringify([...kept, ...results], null, 2)}\n`);
 }

@@ -8,7 +8,7 @@ export const castBatched: Bench = {
   id,
   group: 'local',
   title: 'Cast in batches of 1,000 to one actor',
-  metrics: [{ id, unit: 'messages/s', higherIsBetter: true }],
+  metrics: [{ id, unit: 'messages/s', higherIsBetter: true, goal: { floor: 0.5, peer: 2.5 } }],
   size: { full: 5_000_000, smoke: 1_000_000 },
   contenders: [
     {

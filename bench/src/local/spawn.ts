@@ -8,7 +8,7 @@ export const spawn: Bench = {
   id,
   group: 'local',
   title: 'Spawn 100,000 actors, each up before the next',
-  metrics: [{ id, unit: 'actors/s', higherIsBetter: true }],
+  metrics: [{ id, unit: 'actors/s', higherIsBetter: true, goal: { floor: 0.5, peer: 1.5 } }],
   size: { full: 100_000 },
   contenders: [
     { name: 'foundation', kind: 'ours', start: async () => await (await import('./foundation/spawn.js')).start() },
@@ -52,7 +52,7 @@ export const spawn: Bench = {
     },
     {
       name: 'xstate',
-      kind: 'peer',
+      kind: 'reference',
       start: async () => {
         const { createActor, fromTransition } = await import('xstate');
         const counter = fromTransition(

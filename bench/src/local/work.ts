@@ -2,6 +2,7 @@
 import type { Values } from '../bench.js';
 import type { Gate } from './gate.js';
 import { rate } from './rate.js';
+import { besideTimer } from './timer.js';
 
 export type Call = () => Promise<unknown>;
 
@@ -35,31 +36,44 @@ export function callRepeatedly(metric: string, size: number, inFlight: number, c
   });
 }
 
-/**
- * Plays `size` hops between two actors beside a timer of 1 ms that starts itself anew. `serve` sends the first ball;
- * a ball carries how many hops are left, and whoever gets 0 hits the gate.
- */
-export async function play(size: number, gate: Gate, serve: (hops: number) => void): Promise<Values> {
-  let latest = 0;
-  let due = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const arm = () => {
-    due = performance.now() + 1;
-    timer = setTimeout(() => {
-      latest = Math.max(latest, performance.now() - due);
-      arm();
-    }, 1);
-  };
-  arm();
-  const values = await rate('pingpong', size, () => {
-    const over = gate.after(1);
-    serve(size - 1);
-    return over;
+/** Casts `size` messages in one go, so that the mailbox holds all of them before the first is handled. */
+export function castAtOnce(size: number, gate: Gate, cast: (value: number) => void): Promise<Values> {
+  return rate('cast.deep', size, () => {
+    const handled = gate.after(size);
+    for (let value = 0; value < size; value++) cast(value);
+    return handled;
   });
-  // A timer that got no turn at all is late by the whole round.
-  latest = Math.max(latest, performance.now() - due);
-  clearTimeout(timer);
-  return { ...values, 'pingpong.timer': latest };
+}
+
+/**
+ * Plays `size` hops between two actors beside a timer of 1 ms. `serve` sends the first ball; a ball carries how many hops
+ * are left, and whoever gets 0 hits the gate.
+ */
+export function play(size: number, gate: Gate, serve: (hops: number) => void): Promise<Values> {
+  return besideTimer('pingpong', () =>
+    rate('pingpong', size, () => {
+      const over = gate.after(1);
+      serve(size - 1);
+      return over;
+    }),
+  );
+}
+
+/** `size` messages handled by `actors` that always have one: each sends itself the next, `start(index, times)` the first. */
+export function keepBusy(
+  size: number,
+  gate: Gate,
+  actors: number,
+  start: (index: number, times: number) => void,
+): Promise<Values> {
+  const times = Math.floor(size / actors);
+  return besideTimer('busy', () =>
+    rate('busy', times * actors, () => {
+      const over = gate.after(times * actors);
+      for (let index = 0; index < actors; index++) start(index, times);
+      return over;
+    }),
+  );
 }
 
 /** Sends one token `size` hops around a ring; whoever gets it with 0 left hits the gate. */
