@@ -1,5 +1,7 @@
 import { formatValue } from './exit-reason.js';
 
+import { systemClock } from './clock.js';
+
 /** Severity of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -12,7 +14,7 @@ export type Log = {
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /**
- * A log of one text line an entry on stderr.
+ * A log of one text line an entry on stderr: time, level, message, fields.
  * @param minimum - lines under this level are dropped; default `'warn'`
  */
 export function stderrLog(minimum: LogLevel = 'warn'): Log {
@@ -22,7 +24,8 @@ export function stderrLog(minimum: LogLevel = 'warn'): Log {
     (fields: Readonly<Record<string, unknown>>, message: string): void => {
       if (order.indexOf(level) < order.indexOf(minimum)) return;
       const rest = Object.entries(fields).map(([key, value]) => `${key}=${formatField(value)}`);
-      process.stderr.write(`${level} ${message}${rest.length > 0 ? ` ${rest.join(' ')}` : ''}\n`);
+      const time = new Date(systemClock.wallTime()).toISOString();
+      process.stderr.write(`${time} ${level} ${message}${rest.length > 0 ? ` ${rest.join(' ')}` : ''}\n`);
     };
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
 }
