@@ -117,6 +117,7 @@ export class ClusterNode implements AsyncDisposable {
     this.#members.setAddress(address);
     this.#systemBranch = await this.system.supervise(supervisor({ maxRestarts: 100, within: 10_000 }));
     this.#userBranch = await this.system.supervise(supervisor({ maxRestarts: 0 }));
+    this.#router.guard(this.#systemBranch.pid, this.#userBranch.pid);
     const advertised = {
       name: this.name,
       clusterId: this.clusterId,

@@ -25,11 +25,20 @@ export class Router implements RemoteGateway {
   readonly #peerOf: (node: string) => Peer | undefined;
   readonly #calls = new Map<Peer, Map<number, PendingCall>>();
   #nextCall = 1;
+  /** Numbers of the node's own supervisors; 0 is nobody's. */
+  #systemBranch = 0;
+  #userBranch = 0;
 
   constructor(system: ActorSystem, definitions: Definitions, peerOf: (node: string) => Peer | undefined) {
     this.#system = system;
     this.#definitions = definitions;
     this.#peerOf = peerOf;
+  }
+
+  /** Peers neither command nor end the node's own supervisors, and don't end the actors of the first. */
+  guard(systemBranch: Pid, userBranch: Pid): void {
+    this.#systemBranch = systemBranch.id;
+    this.#userBranch = userBranch.id;
   }
 
   // --- out ------------------------------------------------------------------------------------------------------
@@ -100,11 +109,11 @@ export class Router implements RemoteGateway {
     const target = `a ${start.definition.name} on '${on}'`;
     const peer = this.#peerOf(on);
     if (peer === undefined) throw notConnected('spawn', `'${on}'`);
+    const id = this.#nextCall++;
+    const result = peer.send(DATA, [wire.spawn, id, start.definition.name, start.argument, options.name ?? null]);
     const call = new PendingCall(this.#system, 'spawn', { toString: () => target });
     call.start(SPAWN_TIMEOUT_MS, undefined);
-    const id = this.#nextCall++;
-    const message = [wire.spawn, id, start.definition.name, start.argument, options.name ?? null];
-    this.#await(peer, id, call, peer.send(DATA, message), 'spawn', target);
+    this.#await(peer, id, call, result, 'spawn', target);
     const pid = await call.promise;
     if (pid instanceof Pid) return pid;
     throw new FoundationError('protocol', `'${on}' answered a spawn with something that is no pid.`);
@@ -179,11 +188,11 @@ export class Router implements RemoteGateway {
     const system = this.#system;
     switch (message[0]) {
       case wire.cast:
-        system.receive(targetOf(message[1]), textOf(message[2], 'operation'), message[3], undefined, undefined);
+        system.receive(this.#target(message[1]), textOf(message[2], 'operation'), message[3], undefined, undefined);
         return true;
       case wire.call:
         system.receive(
-          targetOf(message[2]),
+          this.#target(message[2]),
           textOf(message[3], 'operation'),
           message[4],
           this.#answer(peer, channel, message),
@@ -192,7 +201,7 @@ export class Router implements RemoteGateway {
         return true;
       case wire.offer:
         system.receive(
-          targetOf(message[2]),
+          this.#target(message[2]),
           textOf(message[3], 'operation'),
           message[4],
           undefined,
@@ -206,7 +215,7 @@ export class Router implements RemoteGateway {
         this.#calls.get(peer)?.get(numberOf(message[1], 'call number'))?.fail(toError(message[2]));
         return true;
       case wire.spawn:
-        void this.#spawnFor(peer, message);
+        void this.#spawnFor(new RemoteAnswer(system, peer, DATA, numberOf(message[1], 'call number'), -1), message);
         return true;
       default:
         return this.#receiveSignal(peer, message);
@@ -216,9 +225,10 @@ export class Router implements RemoteGateway {
   #receiveSignal(peer: Peer, message: readonly unknown[]): boolean {
     const system = this.#system;
     const kind = message[0] as number;
-    if (kind < wire.link || kind > wire.down) return false;
+    if (!Number.isInteger(kind) || kind < wire.link || kind > wire.down) return false;
     const from = new Pid(peer.identity.name, peer.identity.incarnation, numberOf(message[1], 'actor number'));
     const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
+    if ((kind === wire.link || kind === wire.exit) && this.#isOwn(to)) throw ownActor(to);
     if (kind === wire.link) system.receiveLink(from, to);
     else if (kind === wire.unlink) system.receiveUnlink(from, to);
     else if (kind === wire.exit) system.receiveExit(from, to, reasonOf(message[3]), message[4] === true);
@@ -226,6 +236,17 @@ export class Router implements RemoteGateway {
     else if (kind === wire.demonitor) system.receiveDemonitor(from, to, numberOf(message[3], 'monitor'));
     else system.receiveDown(from, numberOf(message[3], 'monitor'), reasonOf(message[4]));
     return true;
+  }
+
+  #target(value: unknown): number | string {
+    const to = targetOf(value);
+    if (to !== 0 && (to === this.#systemBranch || to === this.#userBranch)) throw ownActor(to);
+    return to;
+  }
+
+  #isOwn(to: Pid): boolean {
+    if (to.id === this.#systemBranch || to.id === this.#userBranch) return true;
+    return this.#system.process(to)?.parent?.id === this.#systemBranch;
   }
 
   #answer(peer: Peer, channel: string, message: readonly unknown[]): RemoteAnswer {
@@ -238,11 +259,13 @@ export class Router implements RemoteGateway {
     );
   }
 
-  async #spawnFor(peer: Peer, message: readonly unknown[]): Promise<void> {
-    const answer = new RemoteAnswer(this.#system, peer, DATA, numberOf(message[1], 'call number'), -1);
+  async #spawnFor(answer: RemoteAnswer, message: readonly unknown[]): Promise<void> {
     try {
       const definition = this.#definitions.forRemote(textOf(message[2], 'definition'));
       const name = message[4] === null ? undefined : textOf(message[4], 'name');
+      if (name?.startsWith('$') === true) {
+        throw new FoundationError('invalid-operation', `The name '${name}' is kept for the node's own actors.`);
+      }
       const process = this.#system.launch({ definition, argument: message[3] }, { name });
       await this.#system.started(process);
       answer.succeed(process.pid);
@@ -269,12 +292,12 @@ export class Router implements RemoteGateway {
 
 /** A call from another node that waits for its answer. */
 class RemoteAnswer implements Answer {
-  settled = false;
   readonly #system: ActorSystem;
   readonly #peer: Peer;
   readonly #channel: string;
   readonly #id: number;
   readonly #deadline: number;
+  #answered = false;
 
   constructor(system: ActorSystem, peer: Peer, channel: string, id: number, remaining: number) {
     this.#system = system;
@@ -284,14 +307,19 @@ class RemoteAnswer implements Answer {
     this.#deadline = remaining < 0 ? Number.POSITIVE_INFINITY : system.clock.now() + remaining;
   }
 
+  /** Answered, or nobody waits any more: the caller has given up, or its node is gone. */
+  get settled(): boolean {
+    return this.#answered || !this.#peer.open || this.remaining() === 0;
+  }
+
   remaining(): number {
     if (this.#deadline === Number.POSITIVE_INFINITY) return this.#deadline;
     return Math.max(0, this.#deadline - this.#system.clock.now());
   }
 
   succeed(value: unknown): void {
-    if (this.settled) return;
-    this.settled = true;
+    if (this.#answered) return;
+    this.#answered = true;
     try {
       this.#send([wire.reply, this.#id, value]);
     } catch (error) {
@@ -300,8 +328,8 @@ class RemoteAnswer implements Answer {
   }
 
   fail(error: Error): void {
-    if (this.settled) return;
-    this.settled = true;
+    if (this.#answered) return;
+    this.#answered = true;
     try {
       this.#send([wire.fail, this.#id, error]);
     } catch (encoding) {
@@ -322,6 +350,10 @@ class RemoteAnswer implements Answer {
 
 function notConnected(op: string, to: { toString(): string }): FoundationError {
   return new FoundationError('noconnection', `'${op}' to ${to} was not sent: its node is not connected.`);
+}
+
+function ownActor(to: { toString(): string }): FoundationError {
+  return new FoundationError('protocol', `A peer tried to command or to end an actor of the node's own: ${to}.`);
 }
 
 function queueFull(op: string, to: { toString(): string }): FoundationError {

@@ -1,0 +1,115 @@
+import type { ClusterNode } from '@foundation-ts/cluster';
+import { actor, seededRandom, silentLog, Telemetry } from '@foundation-ts/core';
+import { SimulatedCluster } from '@foundation-ts/testing';
+import { createCodec, Endpoint, type Peer } from '@foundation-ts/transport';
+import { memory } from '@foundation-ts/transport/memory';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const Counter = actor({
+  name: 'counter',
+  init: (start: number) => ({ count: start }),
+  calls: { get: s => s.count },
+});
+const wire = { cast: 1, call: 2, offer: 3, reply: 4, fail: 5, spawn: 6, link: 10, exit: 12, monitor: 13, probe: 32 };
+
+let cluster: SimulatedCluster<undefined>;
+let endpoint: Endpoint;
+let received: unknown[][];
+const a = (): ClusterNode => cluster.host('a').node;
+/** A stranger who knows the protocol, and has proven itself. */
+const stranger = (metadata: unknown = {}, name = 'stranger', incarnation = 5): Endpoint =>
+  new Endpoint({
+    self: { name, incarnation, clusterId: 'simulation', metadata },
+    transport: memory({ network: cluster.network, host: 'stranger' }),
+    codec: createCodec(),
+    clock: cluster.clock,
+    random: seededRandom(1),
+    log: silentLog,
+    telemetry: new Telemetry(name),
+    onPeer: () => {},
+    onPeerClosed: () => {},
+    onMessage: (_peer, _channel, message) => received.push(message as unknown[]),
+  });
+const dial = (from: Endpoint): Promise<Peer> =>
+  cluster.finish(from.dial({ protocol: 'memory', host: 'a', port: 4370 }));
+
+beforeEach(async () => {
+  received = [];
+  cluster = new SimulatedCluster({
+    seed: 1,
+    hosts: ['a', 'b'],
+    definitions: [Counter],
+    services: async () => undefined,
+  });
+  await cluster.start();
+  await cluster.formed();
+});
+afterEach(async () => {
+  void endpoint?.close();
+  cluster.dispose();
+});
+
+describe('a peer that breaks the protocol', () => {
+  test.each([
+    ['a spawn without a number', [wire.spawn, 'x', 'counter', 1, null]],
+    ['a call without a number', [wire.call, {}, 1, 'get', null, 5]],
+    ['a cast to nothing', [wire.cast, null, 'get', 1]],
+    ['a kind that is no number of ours', [Number.NaN, 1, 2, 3, 'kill']],
+    ['a kind between two', [12.5, 1, 2, 'kill', false]],
+    ['no array', 'hello'],
+  ])('is closed, and nobody else notices: %s', async (_what, message) => {
+    endpoint = stranger();
+    const peer = await dial(endpoint);
+    peer.send('data', message);
+    await cluster.run(200);
+    expect(peer.open).toBe(false);
+    expect(
+      a()
+        .visible()
+        .map(member => member.name),
+    ).toEqual(['a', 'b']);
+    expect(
+      await cluster.finish(
+        a()
+          .spawn(Counter(2), { on: 'b' })
+          .then(ref => ref.call('get')),
+      ),
+    ).toBe(2);
+  });
+
+  test('can neither end nor command what the node itself runs', async () => {
+    const System = actor({ name: 'system', init: () => ({}), calls: { ping: () => 'pong' } });
+    await cluster.finish(a().startSystemActor(System(), '$mine'));
+    const before = [...a().system.processes()];
+    const supervisors = before.filter(process => process.program.supervisor);
+    const messages = [
+      ...before.flatMap(({ pid }) => [
+        [wire.exit, 7, pid.id, 'kill', false],
+        [wire.link, 7, pid.id],
+      ]),
+      ...supervisors.flatMap(({ pid }) => [
+        [wire.cast, pid.id, 'retry', null],
+        [wire.call, 1, pid.id, 'terminateChild', '$mine', 1_000],
+        [wire.offer, 1, pid.id, 'retry', null, 1_000],
+      ]),
+    ];
+    for (const message of messages) {
+      endpoint = stranger();
+      const peer = await dial(endpoint);
+      peer.send('data', message);
+      await cluster.until(() => !peer.open, `an end after ${message}`);
+      await cluster.finish(endpoint.close());
+    }
+    expect(before.every(process => process.alive)).toBe(true);
+    expect([...a().system.processes()]).toEqual(before);
+  });
+
+  test('can not take the names of the actors of the node itself', async () => {
+    endpoint = stranger();
+    const peer = await dial(endpoint);
+    peer.send('data', [wire.spawn, 2, 'counter', 1, '$other']);
+    await cluster.run(100);
+    expect(a().system.whereis('$other')).toBeUndefined();
+    expect(received.find(message => message[0] === wire.fail)?.[2]).toMatchObject({ code: 'invalid-operation' });
+  });
+});
