@@ -30,6 +30,14 @@ export {
 export { type ExitReason, formatReason, isOrderly, toExitReason } from './exit-reason.js';
 export { Failure, failing, failure } from './failure.js';
 export { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
+export {
+  type ArgumentOf,
+  GenServer,
+  type GenServerInit,
+  genServer,
+  type OperationName,
+  type Operations,
+} from './gen-server.js';
 export { LocalNames } from './local-names.js';
 export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
 export { type Answer, PendingCall } from './pending-call.js';
