@@ -6,7 +6,7 @@ import {
   isFoundationError,
   type Timer,
 } from '@foundation-ts/core';
-import type { Peer } from '@foundation-ts/transport';
+import type { Peer, PeerIdentity } from '@foundation-ts/transport';
 import { DIAL_TIMEOUT_MS } from './defaults.js';
 import { Reconnects } from './reconnect.js';
 
@@ -15,7 +15,8 @@ export interface DialerHost {
   dial(address: Address, options: { readonly timeout: number }): Promise<Peer>;
   /** Members that are worth a connection, with where they can be dialled. */
   wanted(): readonly { readonly name: string; readonly address: Address }[];
-  connected(name: string): boolean;
+  /** Whether a connection stands: with any incarnation, or with the one given. */
+  connected(name: string, incarnation?: number): boolean;
   /** The address of a member refused: nothing listens there. */
   refused(name: string): void;
   /** A peer holds this incarnation of the node for gone. */
@@ -33,7 +34,7 @@ export class Dialer {
   readonly #sources = new Map<string, readonly Address[]>();
   readonly #dialling = new Set<string>();
   /** Who answered at an address. */
-  readonly #aliases = new Map<string, string>();
+  readonly #aliases = new Map<string, PeerIdentity>();
   readonly #complained = new Map<string, string>();
   #own = new Set<string>();
   #timer: Timer | undefined = undefined;
@@ -57,18 +58,22 @@ export class Dialer {
 
   /** A connection stands. */
   connected(peer: Peer): void {
-    const { address, name } = peer.identity;
-    if (address === undefined) return;
-    const text = formatAddress(address);
-    this.#aliases.set(text, name);
+    const { address } = peer.identity;
+    if (address !== undefined) this.#answered(formatAddress(address), peer);
+  }
+
+  #answered(text: string, peer: Peer): void {
+    this.#aliases.set(text, peer.identity);
     this.#reconnects.succeeded(text, this.#system.clock.now());
     this.#complained.delete(text);
   }
 
-  /** A connection is lost: its address may be redialled at once, the first time. */
+  /** A connection is lost: its addresses may be redialled at once, the first time. */
   lost(peer: Peer): void {
-    if (peer.identity.address !== undefined) {
-      this.#reconnects.failed(formatAddress(peer.identity.address), this.#system.clock.now(), this.#system.random);
+    const { name, incarnation } = peer.identity;
+    for (const [text, who] of this.#aliases) {
+      if (who.name !== name || who.incarnation !== incarnation) continue;
+      this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
     }
   }
 
@@ -91,26 +96,37 @@ export class Dialer {
 
   #targets(): Map<string, Address> {
     const targets = new Map<string, Address>();
+    const known = new Set<string>();
     for (const { name, address } of this.#host.wanted()) {
-      if (!this.#host.connected(name)) targets.set(formatAddress(address), address);
+      const text = formatAddress(address);
+      known.add(text);
+      if (!this.#host.connected(name)) targets.set(text, address);
     }
+    const hasMembers = known.size > 0;
     for (const addresses of this.#sources.values()) {
       for (const address of addresses) {
         const text = formatAddress(address);
-        const name = this.#aliases.get(text);
-        if (this.#own.has(text) || (name !== undefined && this.#host.connected(name))) continue;
+        known.add(text);
+        const who = this.#aliases.get(text);
+        if (this.#own.has(text) || (who !== undefined && this.#host.connected(who.name, who.incarnation))) continue;
         targets.set(text, address);
       }
     }
+    if (hasMembers) this.#forgetAllBut(known);
     return targets;
+  }
+
+  /** Nodes that restart at ever new addresses must not fill the memory. */
+  #forgetAllBut(known: ReadonlySet<string>): void {
+    for (const text of this.#aliases.keys()) if (!known.has(text)) this.#aliases.delete(text);
+    for (const text of this.#complained.keys()) if (!known.has(text)) this.#complained.delete(text);
   }
 
   async #dial(text: string, address: Address): Promise<void> {
     this.#dialling.add(text);
     try {
       const peer = await this.#host.dial(address, { timeout: DIAL_TIMEOUT_MS });
-      this.#aliases.set(text, peer.identity.name);
-      this.#complained.delete(text);
+      this.#answered(text, peer);
     } catch (error) {
       this.#failed(text, error as Error);
     } finally {
@@ -122,17 +138,17 @@ export class Dialer {
   #failed(text: string, error: Error): void {
     if (this.#stopped) return;
     this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
-    if (isFoundationError(error, 'conflict')) {
-      if (error.details?.self === true) {
-        this.#own.add(text);
-        return;
-      }
-      if (error.details?.gone === this.#system.incarnation) {
-        this.#host.goneFor(error);
-        return;
-      }
+    if (isFoundationError(error, 'conflict') && error.details?.self === true) {
+      this.#own.add(text);
+      return;
     }
-    if (isFoundationError(error, 'refused')) {
+    // A refusal by a peer, unlike one by its address, shows that it lives.
+    const byPeer = error instanceof FoundationError && error.details?.refusedByPeer === true;
+    if (byPeer && isFoundationError(error, 'noproc')) {
+      this.#host.goneFor(error);
+      return;
+    }
+    if (!byPeer && isFoundationError(error, 'refused')) {
       for (const { name, address } of this.#host.wanted()) {
         if (formatAddress(address) === text) this.#host.refused(name);
       }
@@ -146,7 +162,7 @@ export class Dialer {
     if (this.#complained.get(text) === kind) return;
     this.#complained.set(text, kind);
     this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
-    const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible';
+    const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible' || kind === 'protocol';
     // Of a member that was there the membership says what became of it.
     const quiet = kind === 'wrong-cluster' || this.#aliases.has(text);
     const level = serious ? 'error' : quiet ? 'debug' : 'warn';

@@ -1,11 +1,17 @@
 import { type ActorSystem, type Address, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
 import { EventEmitter } from 'eventemitter3';
-import { ANTI_ENTROPY_MS, DETECTOR_TICK_MS, HEARTBEAT_INTERVAL_MS } from './defaults.js';
+import {
+  ANTI_ENTROPY_MS,
+  DETECTOR_TICK_MS,
+  DRAIN_TIMEOUT_MS,
+  HEARTBEAT_INTERVAL_MS,
+  MAX_INCARNATION_LEAD_MS,
+} from './defaults.js';
 import { FailureDetector, type FailureDetectorEffect } from './failure-detector.js';
 import { heartbeatTargets } from './heartbeat-targets.js';
 import { isDead, type Member, type MemberStatus } from './member.js';
-import { fromWire, type GossipRecord, summaryFromWire, summaryToWire, toWire } from './member-wire.js';
+import { findFault, fromWire, type GossipRecord, summaryFromWire, summaryToWire, toWire } from './member-wire.js';
 import { type MemberChange, MembershipTable } from './membership.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
 import { CONTROL, numberOf, textOf, wire } from './wire.js';
@@ -50,6 +56,8 @@ export class Members {
   readonly #sights = new Map<string, Sight>();
   readonly #heard = new Set<string>();
   readonly #probesFor = new Map<string, Set<string>>();
+  /** Connections with members that have left, and are still heard out. */
+  readonly #leavers = new Map<Peer, Timer>();
   #watched: readonly string[] = [];
   #timers: Timer[] = [];
   #closed = false;
@@ -112,6 +120,11 @@ export class Members {
   admit(identity: PeerIdentity): FoundationError | undefined {
     const { self } = this.#table;
     const { name, incarnation } = identity;
+    const early = incarnation > this.#system.clock.wallTime() + MAX_INCARNATION_LEAD_MS;
+    const fault = early ? 'incarnation' : findFault(introduced(identity));
+    if (fault !== undefined) {
+      return new FoundationError('protocol', `What the node says of itself is not well-formed: its ${fault} is not.`);
+    }
     if (name === self.name) {
       return new FoundationError(
         'conflict',
@@ -120,11 +133,8 @@ export class Members {
     }
     if (this.#table.isGone(name, incarnation)) {
       return new FoundationError(
-        'conflict',
+        'noproc',
         `This incarnation of '${name}' is held for gone by '${self.name}'; it must come back as a new one.`,
-        {
-          details: { gone: incarnation },
-        },
       );
     }
     const standing = this.#peers.get(name)?.identity;
@@ -143,7 +153,7 @@ export class Members {
 
   /** A connection with a peer stands. */
   peerUp(peer: Peer): void {
-    const { name, incarnation, address } = peer.identity;
+    const { name, incarnation } = peer.identity;
     const old = this.#peers.get(name);
     if (old !== undefined && old !== peer)
       void old.close(new FoundationError('conflict', `'${name}' has come back as a new incarnation.`));
@@ -151,20 +161,7 @@ export class Members {
     const known = this.#table.get(name);
     const sight = this.#sights.get(name);
     const isNew = sight?.incarnation !== incarnation;
-    if (known?.incarnation !== incarnation) {
-      const { roles, zone, metadata } = identityMetadata(peer.identity.metadata);
-      const record: GossipRecord = {
-        name,
-        incarnation,
-        address,
-        status: 'up',
-        roles,
-        zone: zone ?? undefined,
-        version: 0,
-        metadata,
-      };
-      this.#mergeRecords([record], name);
-    }
+    if (known?.incarnation !== incarnation) this.#mergeRecords([introduced(peer.identity)], name);
     const member = this.#table.get(name);
     if (member === undefined || member.incarnation !== incarnation || isDead(member.status)) {
       void peer.close(new FoundationError('conflict', `'${name}' was not admitted.`));
@@ -184,12 +181,19 @@ export class Members {
     if (this.#peers.get(name) === peer) this.#peers.delete(name);
     const sight = this.#sights.get(name);
     this.#host.lost(peer);
+    this.#probesFor.delete(name);
+    const leaver = this.#leavers.get(peer);
+    if (leaver !== undefined) {
+      leaver.cancel();
+      this.#leavers.delete(peer);
+      this.#system.nodeDown(name, incarnation);
+    }
     if (sight === undefined || sight.incarnation !== incarnation || !sight.reachable || this.#peers.has(name)) return;
     sight.reachable = false;
     this.#system.nodeDown(name, incarnation);
     this.#detector.unwatch(name);
     const member = this.#table.get(name);
-    if (member !== undefined && member.incarnation === incarnation && !isDead(member.status)) {
+    if (!this.#closed && member !== undefined && member.incarnation === incarnation && !isDead(member.status)) {
       this.#emit('unreachable', member);
       this.#suspectEverywhere(name, incarnation);
     }
@@ -279,7 +283,9 @@ export class Members {
       wallTime: this.#system.clock.wallTime(),
       corroborated: (name, incarnation) => !this.isReachable(name, incarnation),
     });
-    for (const { record } of result.doubted) this.#suspected(record.name, record.incarnation);
+    for (const { record } of result.doubted) {
+      this.#suspected(record.name, this.#table.get(record.name)?.incarnation ?? record.incarnation);
+    }
     if (result.refusedCount > 0) {
       this.#system.log.warn(
         { from, count: result.refusedCount, first: result.refused[0]?.why ?? '' },
@@ -320,12 +326,19 @@ export class Members {
     if (sight === undefined || sight.incarnation !== member.incarnation) return;
     this.#sights.delete(member.name);
     const peer = this.#peers.get(member.name);
-    if (peer !== undefined && peer.identity.incarnation === member.incarnation) {
-      this.#peers.delete(member.name);
-      void peer.close();
-      this.#host.lost(peer);
+    const stands = peer !== undefined && peer.identity.incarnation === member.incarnation;
+    if (stands) this.#peers.delete(member.name);
+    if (stands && type === 'left') {
+      // Answers and signals that it sent before are still under way, and it closes the connection itself.
+      const limit = this.#system.clock.setTimeout(() => void peer.close(), DRAIN_TIMEOUT_MS, { unref: true });
+      this.#leavers.set(peer, limit);
+    } else {
+      if (stands) {
+        void peer.close();
+        this.#host.lost(peer);
+      }
+      if (sight.reachable) this.#system.nodeDown(member.name, member.incarnation);
     }
-    if (sight.reachable) this.#system.nodeDown(member.name, member.incarnation);
     this.#detector.unwatch(member.name);
     this.#rewatch();
     this.#emit(type, member);
@@ -466,14 +479,12 @@ export class Members {
     this.#closed = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
+    for (const timer of this.#leavers.values()) timer.cancel();
   }
 }
 
-function identityMetadata(given: unknown): IdentityMetadata {
-  const { roles, zone, metadata } = (given ?? {}) as Partial<IdentityMetadata>;
-  return {
-    roles: Array.isArray(roles) ? roles.filter(role => typeof role === 'string') : [],
-    zone: typeof zone === 'string' ? zone : null,
-    metadata: typeof metadata === 'object' && metadata !== null ? metadata : {},
-  };
+/** The record of a node as it introduces itself; not checked. */
+function introduced({ name, incarnation, address, metadata: given }: PeerIdentity): GossipRecord {
+  const { roles = [], zone, metadata = {} } = (given ?? {}) as Partial<IdentityMetadata>;
+  return { name, incarnation, address, status: 'up', roles, zone: zone ?? undefined, version: 0, metadata };
 }

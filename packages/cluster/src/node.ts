@@ -88,7 +88,10 @@ export class ClusterNode implements AsyncDisposable {
     this.#dialer = new Dialer(this.system, {
       dial: (address, options) => this.#endpoint.dial(address, options),
       wanted: () => this.#wanted(),
-      connected: name => this.#members.peer(name) !== undefined,
+      connected: (name, incarnation) => {
+        const peer = this.#members.peer(name);
+        return peer !== undefined && (incarnation === undefined || peer.identity.incarnation === incarnation);
+      },
       refused: name => this.#members.confirmCrash(name),
       goneFor: error => this.#selfDowned(error.message),
     });
@@ -289,7 +292,7 @@ export class ClusterNode implements AsyncDisposable {
     if (this.#state !== 'running') return [];
     return this.#members
       .all()
-      .filter(member => member.name !== this.name && member.status !== 'leaving' && member.address !== undefined)
+      .filter(member => member.name !== this.name && member.address !== undefined)
       .map(member => ({ name: member.name, address: member.address as Address }));
   }
 

@@ -77,6 +77,24 @@ describe('a peer that breaks the protocol', () => {
     ).toBe(2);
   });
 
+  test.each([
+    ['metadata that is no JSON', { metadata: { big: 1n } }, 'stranger', 5],
+    ['metadata without end', { metadata: { text: 'x'.repeat(10_000) } }, 'stranger', 5],
+    ['a thousand roles', { roles: Array.from({ length: 1_000 }, (_, index) => `role-${index}`) }, 'stranger', 5],
+    ['a name with spaces', {}, 'a stranger', 5],
+    ['an incarnation of the far future', {}, 'stranger', Number.MAX_SAFE_INTEGER],
+  ])('is refused when what it says of itself is not well-formed: %s', async (_what, metadata, name, incarnation) => {
+    endpoint = stranger(metadata, name, incarnation);
+    await expect(dial(endpoint)).rejects.toMatchObject({ code: 'protocol' });
+    await cluster.run(1_000);
+    expect(
+      a()
+        .members()
+        .map(member => member.name),
+    ).toEqual(['a', 'b']);
+    expect(cluster.host('b').node.members()).toHaveLength(2);
+  });
+
   test('can neither end nor command what the node itself runs', async () => {
     const System = actor({ name: 'system', init: () => ({}), calls: { ping: () => 'pong' } });
     await cluster.finish(a().startSystemActor(System(), '$mine'));
