@@ -43,6 +43,8 @@ export class ClusterNode implements AsyncDisposable {
   readonly #dialer: Dialer;
   readonly #endpoint: Endpoint;
   readonly #leaveHooks: ((signal: AbortSignal) => Promise<void>)[] = [];
+  /** Each ends a stream of membership events. */
+  readonly #streams = new Set<() => void>();
   readonly #stopped: Promise<string>;
   #trees = 1;
   #address: Address | undefined = undefined;
@@ -106,7 +108,7 @@ export class ClusterNode implements AsyncDisposable {
     try {
       await node.#start();
     } catch (error) {
-      await node.#close('start failed');
+      await node.#end('start failed', DRAIN_TIMEOUT_MS);
       throw error;
     }
     return node;
@@ -120,6 +122,10 @@ export class ClusterNode implements AsyncDisposable {
     this.#members.setAddress(address);
     this.#systemBranch = await this.system.supervise(supervisor({ maxRestarts: 100, within: 10_000 }));
     this.#userBranch = await this.system.supervise(supervisor({ maxRestarts: 0 }));
+    this.system.watch(this.#systemBranch.pid, () => {
+      const what = "the node's own actors can't be kept running";
+      this.#giveUp(`failed: ${what}`, `${what}. It stops.`);
+    });
     this.#router.guard(this.#systemBranch.pid, this.#userBranch.pid);
     const advertised = {
       name: this.name,
@@ -193,41 +199,54 @@ export class ClusterNode implements AsyncDisposable {
     return member !== undefined && member.incarnation === incarnation;
   }
 
-  /** Calls `listener` for each event, synchronously and in order, until the result is called. */
+  /** Calls `listener` for each event, synchronously and in order, until the result is called. What it throws is logged. */
   onMembership(listener: (event: MembershipEvent) => void): () => void {
-    this.#members.events.on('event', listener);
+    const guarded = (event: MembershipEvent): void => {
+      try {
+        listener(event);
+      } catch (error) {
+        this.log.error({ node: this.name, error: error as Error }, 'a listener of membership events failed');
+      }
+    };
+    this.#members.events.on('event', guarded);
     return () => {
-      this.#members.events.off('event', listener);
+      this.#members.events.off('event', guarded);
     };
   }
 
   /** The events as a stream, from now until `signal` aborts or the node stops. */
-  async *membership(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<MembershipEvent, void, void> {
+  membership({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<MembershipEvent, void, void> {
     const queue: MembershipEvent[] = [];
     let wake: (() => void) | undefined;
-    let ended = this.#state === 'closed' || options.signal?.aborted === true;
-    const end = (): void => {
-      ended = true;
-      wake?.();
-    };
+    let ended = false;
     const off = this.onMembership(event => {
       queue.push(event);
       wake?.();
     });
-    options.signal?.addEventListener('abort', end, { once: true });
-    void this.#stopped.then(end);
-    try {
-      while (true) {
-        while (queue.length > 0) yield queue.shift() as MembershipEvent;
-        if (ended) return;
-        await new Promise<void>(resolve => {
-          wake = resolve;
-        });
-      }
-    } finally {
+    const end = (): void => {
+      ended = true;
       off();
-      options.signal?.removeEventListener('abort', end);
+      this.#streams.delete(end);
+      signal?.removeEventListener('abort', end);
+      wake?.();
+    };
+    this.#streams.add(end);
+    signal?.addEventListener('abort', end, { once: true });
+    if (this.#state === 'closed' || signal?.aborted === true) end();
+    async function* read(): AsyncGenerator<MembershipEvent, void, void> {
+      try {
+        while (true) {
+          while (queue.length > 0) yield queue.shift() as MembershipEvent;
+          if (ended) return;
+          await new Promise<void>(resolve => {
+            wake = resolve;
+          });
+        }
+      } finally {
+        end();
+      }
     }
+    return read();
   }
 
   // --- actors ---------------------------------------------------------------------------------------------------
@@ -349,10 +368,10 @@ export class ClusterNode implements AsyncDisposable {
 
   /**
    * Leaves the cluster in order (takes no new work, hands over what it can, says goodbye) and closes.
-   * @param options.timeout - milliseconds for the handing over; default 10,000
+   * @param options.timeout - milliseconds for the handing over and the user's trees; default 10,000. What still runs then is killed.
    */
   stop(options: { readonly timeout?: number } = {}): Promise<void> {
-    this.#closing ??= this.#leaveAndClose(options.timeout ?? DRAIN_TIMEOUT_MS);
+    this.#closing ??= this.#end('left', options.timeout ?? DRAIN_TIMEOUT_MS);
     return this.#closing;
   }
 
@@ -360,43 +379,49 @@ export class ClusterNode implements AsyncDisposable {
     return this.stop();
   }
 
-  async #leaveAndClose(timeout: number): Promise<void> {
-    if (this.#state === 'running') {
-      this.#state = 'leaving';
-      this.#dialer.stop();
-      this.#members.setStatus('leaving');
-      await this.#runLeaveHooks(timeout);
-      await this.#userBranch?.stop();
-      this.#members.setStatus('removed');
-    }
-    await this.#close('left');
-  }
-
-  async #runLeaveHooks(timeout: number): Promise<void> {
+  async #end(why: string, timeout: number): Promise<void> {
     const controller = new AbortController();
-    let expired!: () => void;
-    const limit = new Promise<void>(resolve => {
-      expired = resolve;
-    });
     const timer = this.clock.setTimeout(() => {
       controller.abort(new FoundationError('timeout', `Leaving took longer than ${timeout} ms.`));
       this.log.warn(
         { node: this.name, timeout },
         'leaving took too long; the node closes without handing over the rest',
       );
-      expired();
+      this.#killUsers();
     }, timeout);
-    const run = async (): Promise<void> => {
-      for (const hook of [...this.#leaveHooks].reverse()) {
-        try {
-          await hook(controller.signal);
-        } catch (error) {
-          this.log.error({ node: this.name, error: error as Error }, 'a service failed while the node was leaving');
-        }
-      }
-    };
-    await Promise.race([run(), limit]);
+    if (this.#state === 'running') await this.#leave(controller.signal);
+    await this.#close(why);
     timer.cancel();
+  }
+
+  async #leave(signal: AbortSignal): Promise<void> {
+    this.#state = 'leaving';
+    this.#dialer.stop();
+    this.#members.setStatus('leaving');
+    const aborted = new Promise<void>(resolve => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([this.#runLeaveHooks(signal), aborted]);
+    await this.#userBranch?.stop();
+    this.#members.setStatus('removed');
+  }
+
+  async #runLeaveHooks(signal: AbortSignal): Promise<void> {
+    for (const hook of [...this.#leaveHooks].reverse()) {
+      try {
+        await hook(signal);
+      } catch (error) {
+        this.log.error({ node: this.name, error: error as Error }, 'a service failed while the node was leaving');
+      }
+    }
+  }
+
+  /** Ends everything but the node's own actors, at once. */
+  #killUsers(): void {
+    const own = this.#systemBranch?.pid;
+    for (const { pid, parent } of [...this.system.processes()]) {
+      if (own === undefined || !(pid.equals(own) || parent?.equals(own))) this.system.exit(pid, 'kill');
+    }
   }
 
   async #close(why: string): Promise<void> {
@@ -409,17 +434,22 @@ export class ClusterNode implements AsyncDisposable {
     this.#state = 'closed';
     this.system.gateway = undefined;
     await this.system.shutdown();
+    for (const end of [...this.#streams]) end();
     this.#resolveStopped(why);
   }
 
   #selfDowned(why: string): void {
-    if (this.#state !== 'running') return;
-    this.log.error(
-      { node: this.name, incarnation: this.incarnation },
+    this.#giveUp(
+      `downed: ${why}`,
       `the cluster holds this node for gone: ${why}. It stops; start it again as a new incarnation.`,
     );
+  }
+
+  #giveUp(why: string, message: string): void {
+    if (this.#state !== 'running') return;
+    this.log.error({ node: this.name, incarnation: this.incarnation }, message);
     this.#state = 'leaving';
-    this.#closing ??= this.#close(`downed: ${why}`);
+    this.#closing ??= this.#end(why, DRAIN_TIMEOUT_MS);
   }
 
   #open(what: string): void {

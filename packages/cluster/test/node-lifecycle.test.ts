@@ -1,5 +1,5 @@
 import { ClusterNode, type MembershipEvent } from '@foundation-ts/cluster';
-import { actor, type Log, silentLog } from '@foundation-ts/core';
+import { actor, type Log, silentLog, supervisor } from '@foundation-ts/core';
 import { staticList } from '@foundation-ts/discovery/static';
 import { SimulatedCluster } from '@foundation-ts/testing';
 import { memory } from '@foundation-ts/transport/memory';
@@ -16,6 +16,7 @@ const Big = actor({
     },
   },
 });
+const Stuck = actor({ name: 'stuck', init: () => ({}), trapExit: true, terminate: () => new Promise<void>(() => {}) });
 
 let cluster: SimulatedCluster<MembershipEvent[]>;
 let warnings: string[] = [];
@@ -29,7 +30,7 @@ const up = async (hosts: readonly string[], start = hosts): Promise<void> => {
   cluster = new SimulatedCluster({
     seed: 1,
     hosts,
-    definitions: [Big],
+    definitions: [Big, Stuck],
     log,
     services: async node => {
       const events: MembershipEvent[] = [];
@@ -102,6 +103,36 @@ describe('members that come and go', () => {
   });
 });
 
+describe('what users hang onto a node', () => {
+  test('a listener that throws harms neither the node nor other listeners', async () => {
+    await up(['a', 'b', 'c']);
+    const host = node('a');
+    host.onMembership(() => {
+      throw new Error('a bug of the user');
+    });
+    const seen: string[] = [];
+    host.onMembership(event => seen.push(event.type));
+    cluster.network.reset('a', 'b');
+    await cluster.run(1_000);
+    expect(seen).toEqual(['unreachable', 'reachable']);
+    cluster.partition(['a'], ['b', 'c']);
+    await cluster.run(20_000);
+    cluster.heal();
+    await cluster.formed();
+    expect(warnings.some(line => line.includes('listener'))).toBe(true);
+  });
+
+  test('a stream of membership begins when it is asked for, not when it is first read', async () => {
+    await up(['a', 'b', 'c'], ['a', 'b']);
+    const stream = node('a').membership();
+    await cluster.start(['c']);
+    await cluster.formed();
+    const { value } = await stream.next();
+    expect(value).toMatchObject({ type: 'up', member: { name: 'c' } });
+    await stream.return();
+  });
+});
+
 describe('stopping', () => {
   test('lets answers that were given before arrive', async () => {
     await up(['a', 'b']);
@@ -112,5 +143,53 @@ describe('stopping', () => {
     const left = cluster.leave('b');
     expect(await cluster.finish(answer)).toHaveLength(4_000_000);
     await left;
+  });
+
+  test('ends in the time given, whatever the user tree does', async () => {
+    await up(['a', 'b']);
+    const children = Array.from({ length: 10 }, (_, index) => ({
+      id: `stuck ${index}`,
+      start: Stuck(),
+      restart: 'permanent' as const,
+      shutdown: 60_000,
+    }));
+    await node('a').supervise(supervisor({ children }));
+    await node('a').spawn(Stuck());
+    await node('a').spawn(Stuck());
+    const before = cluster.clock.now();
+    await cluster.leave('a');
+    expect(cluster.clock.now() - before).toBeLessThan(11_000);
+    await cluster.run(100);
+    expect(kinds('b', 'a')).toEqual(['up', 'leaving', 'left']);
+  });
+
+  test('does not report the others as unreachable', async () => {
+    await up(['a', 'b', 'c']);
+    const events = cluster.host('a').services;
+    await cluster.leave('a');
+    expect(events.map(event => `${event.member.name} ${event.type}`).slice(2)).toEqual(['a leaving']);
+    expect(warnings).toEqual([]);
+  });
+
+  test('a node whose own actors can not be kept alive stops, and says why', async () => {
+    await up(['a', 'b']);
+    let crash = false;
+    const Broken = actor({
+      name: 'broken',
+      init: (_: void, ctx) => {
+        if (crash) ctx.after(0, 'fail');
+        return {};
+      },
+      casts: {
+        fail: () => {
+          throw new Error('again');
+        },
+      },
+    });
+    await cluster.finish(node('a').startSystemActor(Broken(), '$broken'));
+    crash = true;
+    const { stopped } = node('a');
+    node('a').send('a', '$broken', 'fail');
+    expect(await cluster.finish(stopped)).toMatch(/own actors/);
   });
 });
