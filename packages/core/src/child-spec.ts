@@ -14,6 +14,8 @@ export interface ChildSpec<D extends AnyDefinition = AnyDefinition> {
   readonly start: Start<D>;
   readonly restart: Restart;
   readonly shutdown: Shutdown;
+  /** Whether its end may end its supervisor; see `AutoShutdown`. */
+  readonly significant?: boolean | undefined;
   /** The local name that it is registered under at each start. */
   readonly name?: string | undefined;
 }
@@ -26,6 +28,8 @@ export interface ChildOptions {
   readonly restart?: Restart;
   /** Default 5,000 for workers, `Infinity` for supervisors. */
   readonly shutdown?: Shutdown;
+  /** Its end may end a supervisor with `autoShutdown`; not for `permanent` children. Default false. */
+  readonly significant?: boolean;
   /** Registers the child under this local name at each start; default: none. */
   readonly name?: string;
 }
@@ -36,22 +40,31 @@ export interface ChildOptions {
  */
 export function child<D extends AnyDefinition>(start: Start<D>, options: ChildOptions = {}): ChildSpec<D> {
   checkStart(start);
-  checkKeys('child()', options, ['id', 'restart', 'shutdown', 'name']);
-  const { restart = 'permanent' } = options;
+  checkKeys('child()', options, ['id', 'restart', 'shutdown', 'significant', 'name']);
+  const { restart = 'permanent', significant, name } = options;
   const shutdown =
     options.shutdown ?? (start.definition.program.supervisor ? Number.POSITIVE_INFINITY : SHUTDOWN_TIMEOUT);
   const id = options.id ?? start.definition.name;
   if (typeof id !== 'string' || id.length === 0) throw invalidOption('id', id, 'a non-empty string');
-  if (!['permanent', 'transient', 'temporary'].includes(restart)) {
-    throw invalidOption('restart', restart, "'permanent', 'transient', 'temporary'");
-  }
-  if (shutdown !== 'brutal_kill' && !(typeof shutdown === 'number' && shutdown >= 0)) {
-    throw invalidOption('shutdown', shutdown, "milliseconds, Infinity, 'brutal_kill'");
-  }
-  const { name } = options;
-  if (name === undefined) return { id, start, restart, shutdown };
-  if (typeof name !== 'string' || name.length === 0) throw invalidOption('name', name, 'a non-empty string');
-  return { id, start, restart, shutdown, name };
+  if (!isRestart(restart)) throw invalidOption('restart', restart, "'permanent', 'transient', 'temporary'");
+  if (!isShutdown(shutdown)) throw invalidOption('shutdown', shutdown, "milliseconds, Infinity, 'brutal_kill'");
+  if (significant !== undefined && typeof significant !== 'boolean')
+    throw invalidOption('significant', significant, 'a boolean');
+  if (significant === true && restart === 'permanent')
+    throw invalidOption('significant', significant, "false for a 'permanent' child, which never ends for good");
+  if (name !== undefined && (typeof name !== 'string' || name.length === 0))
+    throw invalidOption('name', name, 'a non-empty string');
+  const spec = { id, start, restart, shutdown };
+  if (significant !== true && name === undefined) return spec;
+  return { ...spec, ...(significant === true && { significant }), ...(name !== undefined && { name }) };
+}
+
+function isRestart(value: unknown): value is Restart {
+  return value === 'permanent' || value === 'transient' || value === 'temporary';
+}
+
+function isShutdown(value: unknown): value is Shutdown {
+  return value === 'brutal_kill' || (typeof value === 'number' && value >= 0);
 }
 
 /** @throws FoundationError `invalid-option` for what is no start data, most often a definition that was not called */
@@ -67,12 +80,25 @@ export type ChildLike = ChildSpec | Start;
 /** The specification of either form. */
 export function toChildSpec(given: ChildLike): ChildSpec {
   if (typeof given !== 'object' || given === null || !('start' in given)) return child(given);
+  const { start, id, restart, shutdown, significant, name } = given;
+  // What child() makes in most cases; checked here at a fraction of the price, for supervisors that start very many.
+  if (
+    significant === undefined &&
+    name === undefined &&
+    typeof id === 'string' &&
+    id.length > 0 &&
+    isRestart(restart) &&
+    isShutdown(shutdown)
+  ) {
+    checkStart(start);
+    return given;
+  }
   // One written by hand gets the checks and defaults of child().
-  const { start, id, restart, shutdown, name } = given;
   return child(start, {
     ...(id !== undefined && { id }),
     ...(restart !== undefined && { restart }),
     ...(shutdown !== undefined && { shutdown }),
+    ...(significant !== undefined && { significant }),
     ...(name !== undefined && { name }),
   });
 }

@@ -12,6 +12,14 @@ export const MAX_RESTARTS = 3;
 export const RESTART_WITHIN = 5_000;
 /** Milliseconds that a worker is given to shut down before it is killed. */
 export const SHUTDOWN_TIMEOUT = 5_000;
+/** Milliseconds before the first restart of a supervisor with backoff. */
+export const BACKOFF_INITIAL = 100;
+/** Milliseconds that a supervisor with backoff waits at most. */
+export const BACKOFF_MAX = 30_000;
+/** The share of a backoff that chance may take off. */
+export const BACKOFF_JITTER = 0.2;
+/** Children of a partition supervisor. */
+export const PARTITIONS = 8;
 /** Milliseconds that a handler may keep the event loop before it is reported. */
 export const SLOW_HANDLER = 100;
 /** Milliseconds between two log lines about slow handlers. */

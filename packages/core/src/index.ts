@@ -1,5 +1,6 @@
 export { type ActorInit, actor, defineProgram } from './actor.js';
 export { type Address, formatAddress, parseAddress } from './address.js';
+export type { BackoffOptions } from './backoff.js';
 export {
   type ChildLike,
   type ChildOptions,
@@ -50,16 +51,30 @@ export { RestartIntensity } from './restart-intensity.js';
 export type { Schedule } from './scheduler.js';
 export type { ChildCounts, ChildInfo } from './supervised-child.js';
 export {
-  type Strategy,
+export {
+  type PartitionKey,
+  type PartitionSupervisorCalls,
+  type PartitionSupervisorDefinition,
+  type PartitionSupervisorInit,
+  partitionSupervisor,
+} from './partition-supervisor.js';
   type SupervisorCalls,
   type SupervisorDefinition,
   type SupervisorInit,
   type SupervisorSpec,
   supervisor,
 } from './supervisor.js';
-export type { SupervisorHandle } from './supervisor-handle.js';
+export type {
+  AnySupervisorDefinition,
+  DynamicSupervisorHandle,
+  PartitionSupervisorHandle,
+  SupervisorHandle,
+  SupervisorHandleOf,
+} from './supervisor-handle.js';
+export type { Strategy } from './supervisor-state.js';
 export { ActorSystem, type ActorSystemInit, type Resumption } from './system.js';
 export { Telemetry, type TelemetryEvent } from './telemetry.js';
+export type { AutoShutdown, SupervisionOptions } from './supervision.js';
 export {
   type AnyDefinition,
   type CallOptions,
@@ -71,6 +86,7 @@ export {
   type Down,
   type Exit,
   type MonitorRef,
+export { formatTree, type TreeNode, type TreeSource, treesOf } from './tree.js';
   type NoReply,
   noReply,
   type PayloadArgs,

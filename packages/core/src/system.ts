@@ -24,7 +24,7 @@ import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
 import { type Runnable, type Schedule, Scheduler } from './scheduler.js';
 import type { SupervisorDefinition } from './supervisor.js';
-import { handleOf, type SupervisorHandle, superviseIn } from './supervisor-handle.js';
+import { type AnySupervisorDefinition, handleOf, type SupervisorHandleOf, superviseIn } from './supervisor-handle.js';
 import { Telemetry } from './telemetry.js';
 import type { AnyDefinition, CallOptions, MonitorRef, Ref, SendOptions, Start } from './types.js';
 
@@ -289,13 +289,16 @@ export class ActorSystem implements CallHost {
     if (parent !== undefined) this.#unlinkLocal(parent, process);
   }
 
-  /** Starts a supervision tree and gives a handle on its root. @throws (rejects) as {@link spawn} */
-  supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
+  /** Starts a supervision tree, of any kind of supervisor, and gives a handle on its root. @throws (rejects) as {@link spawn} */
+  supervise<D extends AnySupervisorDefinition>(
+    start: Start<D>,
+    options: { readonly name?: string } = {},
+  ): Promise<SupervisorHandleOf<D>> {
     return superviseIn(this, start, options);
   }
 
   /** A handle on a supervisor that runs here. @throws FoundationError `noproc` */
-  supervisorHandle(pid: Pid): SupervisorHandle {
+  supervisorHandle<D extends AnySupervisorDefinition = SupervisorDefinition>(pid: Pid): SupervisorHandleOf<D> {
     const process = this.process(pid);
     if (process === undefined) throw new FoundationError('noproc', `No live supervisor is ${pid}.`);
     return handleOf(this, process);

@@ -117,8 +117,7 @@ describe('random trees under random kills', () => {
       if (process === root) continue;
       const parent = process.parent === undefined ? undefined : system.process(process.parent);
       if (parent === undefined) throw new Error(`${process} has lost its parent`);
-      const { children } = parent.state as { children: Iterable<unknown> };
-      const known = [...(children instanceof Map ? children.values() : children)] as { process: Process | undefined }[];
+      const known = [...(parent.state as { entries(): Iterable<{ process: Process | undefined }> }).entries()];
       expect(
         known.some(entry => entry.process === process),
         `${process} is known to its supervisor`,
