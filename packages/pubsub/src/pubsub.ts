@@ -43,7 +43,7 @@ export class PubSub implements TopicSource {
       localOnly: true,
       init: () => ({}),
       casts: {
-        deliver: (_state, { topic, message }: Delivery) => pubsub.#deliver(topic, message, undefined),
+        deliver: (_state, delivery: Delivery) => pubsub.#receive(delivery),
       },
     });
     await node.startSystemActor(Receiver(), NAME);
@@ -53,24 +53,26 @@ export class PubSub implements TopicSource {
 
   /** Sends to every subscriber in the cluster. @throws FoundationError `not-sendable`, `too-large` */
   broadcast<T>(topic: Topic<T>, message: T): void {
+    const copy = this.#copied(message);
     this.#toOthers(topic, message);
-    this.#deliver(topic.name, message, undefined);
+    this.#deliver(topic.name, copy, undefined);
   }
 
   /** As {@link broadcast}, but not to the actor that sends it. */
   broadcastFrom<T>(sender: Ref | Pid, topic: Topic<T>, message: T): void {
+    const copy = this.#copied(message);
     this.#toOthers(topic, message);
-    this.#deliver(topic.name, message, 'pid' in sender ? sender.pid : sender);
+    this.#deliver(topic.name, copy, 'pid' in sender ? sender.pid : sender);
   }
 
   /** Sends to the subscribers of this node. */
   localBroadcast<T>(topic: Topic<T>, message: T): void {
-    this.#deliver(topic.name, message, undefined);
+    this.#deliver(topic.name, this.#copied(message), undefined);
   }
 
   /** Sends to the subscribers of one member. @throws FoundationError `not-sendable`, `too-large` */
   directBroadcast<T>(member: string, topic: Topic<T>, message: T): void {
-    if (member === this.#node.name) this.#deliver(topic.name, message, undefined);
+    if (member === this.#node.name) this.localBroadcast(topic, message);
     else this.#send(member, topic, message);
   }
 
@@ -84,10 +86,15 @@ export class PubSub implements TopicSource {
     topic: Topic<T>,
     options: { readonly signal?: AbortSignal; readonly capacity?: number } = {},
   ): Subscription<T> {
-    const subscription = new QueuedSubscription<T>(options.capacity ?? SUBSCRIPTION_QUEUE, () => off());
+    const { signal, capacity = SUBSCRIPTION_QUEUE } = options;
+    const close = (): void => subscription.close();
+    const subscription = new QueuedSubscription<T>(capacity, () => {
+      off();
+      signal?.removeEventListener('abort', close);
+    });
     const off = this.#add(topic.name, { pid: undefined, deliver: message => subscription.push(message as T) });
-    if (options.signal?.aborted === true) subscription.close();
-    else options.signal?.addEventListener('abort', () => subscription.close(), { once: true });
+    if (signal?.aborted === true) close();
+    else signal?.addEventListener('abort', close, { once: true });
     return subscription;
   }
 
@@ -119,6 +126,17 @@ export class PubSub implements TopicSource {
       subscribers.delete(subscriber);
       if (subscribers.size === 0 && this.#topics.get(topic) === subscribers) this.#topics.delete(topic);
     };
+  }
+
+  /** What a peer sends may be anything. */
+  #receive(delivery: Partial<Delivery> | null | undefined): void {
+    if (typeof delivery?.topic === 'string') this.#deliver(delivery.topic, delivery.message, undefined);
+  }
+
+  /** As local payloads do under `strictMessages`. */
+  #copied<T>(message: T): T {
+    const { copy } = this.#node.system;
+    return copy === undefined ? message : (copy(message) as T);
   }
 
   #deliver(topic: string, message: unknown, except: Pid | undefined): void {

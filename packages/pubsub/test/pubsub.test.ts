@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { actor, type FoundationError } from '@foundation-ts/core';
 import { channelOf, PubSub, topic } from '@foundation-ts/pubsub';
 import { SimulatedCluster } from '@foundation-ts/testing';
@@ -89,6 +90,50 @@ describe('topics', () => {
     expect(seen).toEqual([2, 3, 4]);
     expect(subscription.dropped).toBe(2);
     expect(services.subscriberCount(Placed)).toBe(0);
+  });
+
+  test('a subscription that is closed leaves nothing on its signal', async () => {
+    await up();
+    const controller = new AbortController();
+    for (let count = 0; count < 10; count++) {
+      cluster.host('a').services.subscribe(Placed, { signal: controller.signal }).close();
+    }
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('malformed messages of a peer crash nothing', async () => {
+    await up();
+    const listener = await cluster.host('a').node.spawn(Listener());
+    const receiver = cluster.host('a').node.system.whereis('$pubsub')?.pid;
+    for (const malformed of [undefined, null, 7, 'text', {}, { topic: 7 }, { topic: ['orders.placed'] }]) {
+      for (let count = 0; count < 50; count++) cluster.host('b').node.send('a', '$pubsub', 'deliver', malformed);
+    }
+    cluster.host('b').services.broadcast(Placed, { id: 1 });
+    await cluster.run(1_000);
+    expect(cluster.host('a').node.system.whereis('$pubsub')?.pid).toEqual(receiver);
+    expect(await listener.call('ids')).toEqual([1]);
+  });
+
+  test('under strictMessages local subscribers too get a copy, and what can not be sent throws', async () => {
+    cluster = new SimulatedCluster({
+      seed: 3,
+      hosts: ['a'],
+      services: node => PubSub.start(node),
+      node: { strictMessages: true },
+    });
+    await cluster.start();
+    const { services } = cluster.host('a');
+    const subscription = services.subscribe(Placed);
+    const order = { id: 1 };
+    services.broadcast(Placed, order);
+    for await (const received of subscription) {
+      expect(received).toEqual(order);
+      expect(received).not.toBe(order);
+      break;
+    }
+    expect(() => services.localBroadcast(topic<() => void>('functions'), () => {})).toThrowError(
+      expect.objectContaining({ code: 'not-sendable' }) as FoundationError,
+    );
   });
 
   test('what can not be sent throws at its sender', async () => {
