@@ -15,11 +15,19 @@ export function applicationName(): string {
 
 function nameAbove(folder: string): string | undefined {
   for (let current = folder; ; current = dirname(current)) {
-    const file = join(current, 'package.json');
-    if (existsSync(file)) {
-      const name: unknown = (JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }).name;
-      if (typeof name === 'string' && name.length > 0) return name;
-    }
+    const name = nameIn(join(current, 'package.json'));
+    if (name !== undefined) return name;
     if (dirname(current) === current) return undefined;
+  }
+}
+
+/** undefined also for a file that can't be read or is no JSON: it is not ours to judge. */
+function nameIn(file: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    const name: unknown = (JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown } | null)?.name;
+    return typeof name === 'string' && name.length > 0 ? name : undefined;
+  } catch {
+    return undefined;
   }
 }

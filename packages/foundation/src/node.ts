@@ -30,7 +30,6 @@ export class FoundationNode implements AsyncDisposable {
   /** Topics across the cluster. */
   readonly pubsub: PubSub;
   readonly #supervisors = new Map<string, Promise<DistributedSupervisor>>();
-  readonly #onStop: (() => void)[] = [];
 
   /** For `startNode`. */
   constructor(cluster: ClusterNode, services: { readonly registry: Registry; readonly pubsub: PubSub }) {
@@ -130,15 +129,9 @@ export class FoundationNode implements AsyncDisposable {
     return this.cluster.disconnect(member);
   }
 
-  /** For `startNode`: runs once the node has stopped. */
-  onStop(hook: () => void): void {
-    this.#onStop.push(hook);
-  }
-
   /** Leaves in order: hands children over with their state, says goodbye, closes. Repeated calls wait for the same stop. */
-  async stop(options: { readonly timeout?: number } = {}): Promise<void> {
-    await this.cluster.stop({ timeout: options.timeout ?? STOP_TIMEOUT });
-    for (const hook of this.#onStop.splice(0)) hook();
+  stop(options: { readonly timeout?: number } = {}): Promise<void> {
+    return this.cluster.stop({ timeout: options.timeout ?? STOP_TIMEOUT });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

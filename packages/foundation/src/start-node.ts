@@ -35,7 +35,7 @@ export async function startNode(options: StartOptions = {}): Promise<FoundationN
     const pubsub = await PubSub.start(cluster);
     const node = new FoundationNode(cluster, { registry, pubsub });
     cluster.system.handle = node;
-    if (options.handleSignals !== false) node.onStop(stopOnSignals(node));
+    if (options.handleSignals !== false) void cluster.stopped.then(stopOnSignals(node));
     return node;
   } catch (error) {
     await cluster.stop();

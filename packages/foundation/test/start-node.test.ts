@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,11 +78,35 @@ describe('a node alone', () => {
     expect(node.members()).toHaveLength(1);
   });
 
+  test('a package.json that is no JSON names no application', async () => {
+    const script = process.argv[1] as string;
+    writeFileSync(join(home, 'package.json'), '{ "name": ');
+    process.argv[1] = join(home, 'main.js');
+    try {
+      expect((await start({})).clusterId).not.toBe('');
+    } finally {
+      process.argv[1] = script;
+    }
+  });
+
   test('disposing stops it; what is asked of it then says so', async () => {
     const node = await start({});
     await node.stop();
     await node.stop();
     await expect(node.supervise({} as never)).rejects.toMatchObject({ code: 'stopped' });
+  });
+});
+
+describe('signals', () => {
+  test('a node that has stopped is no longer listening for them, however it came to stop', async () => {
+    const before = process.listenerCount('SIGTERM');
+    const first = await start({ handleSignals: true });
+    const second = await start({ handleSignals: true });
+    expect(process.listenerCount('SIGTERM')).toBe(before + 1);
+    await first.stop();
+    expect(process.listenerCount('SIGTERM')).toBe(before + 1);
+    await second.cluster.stop();
+    expect(process.listenerCount('SIGTERM')).toBe(before);
   });
 });
 
