@@ -40,17 +40,17 @@ export {
   type Operations,
 } from './gen-server.js';
 export { LocalNames } from './local-names.js';
-export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
-export { type Answer, PendingCall } from './pending-call.js';
-export { Pid } from './pid.js';
-export { Process, type ProcessStatus } from './process.js';
-export type { Handler, Overflow, Program } from './program.js';
-export { type Random, seededRandom, systemRandom } from './random.js';
-export { ActorRef, type Target, type TargetResolver } from './ref.js';
-export { RestartIntensity } from './restart-intensity.js';
-export type { Schedule } from './scheduler.js';
-export type { ChildCounts, ChildInfo } from './supervised-child.js';
 export {
+  DuplicateRegistry,
+  type LocalRegistry,
+  type LocalRegistryInit,
+  localRegistry,
+  type RegistryEvent,
+  type RegistryOwner,
+  UniqueRegistry,
+  type ValueArgs,
+} from './local-registry.js';
+export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
 export {
   type PartitionKey,
   type PartitionSupervisorCalls,
@@ -58,6 +58,18 @@ export {
   type PartitionSupervisorInit,
   partitionSupervisor,
 } from './partition-supervisor.js';
+export { type Answer, PendingCall } from './pending-call.js';
+export { Pid } from './pid.js';
+export { Process, type ProcessStatus } from './process.js';
+export type { Handler, Overflow, Program } from './program.js';
+export { type Random, seededRandom, systemRandom } from './random.js';
+export { ActorRef, type Target, type TargetResolver } from './ref.js';
+export type { Registration } from './registration.js';
+export { RestartIntensity } from './restart-intensity.js';
+export type { Schedule } from './scheduler.js';
+export type { ChildCounts, ChildInfo } from './supervised-child.js';
+export type { AutoShutdown, SupervisionOptions } from './supervision.js';
+export {
   type SupervisorCalls,
   type SupervisorDefinition,
   type SupervisorInit,
@@ -74,7 +86,7 @@ export type {
 export type { Strategy } from './supervisor-state.js';
 export { ActorSystem, type ActorSystemInit, type Resumption } from './system.js';
 export { Telemetry, type TelemetryEvent } from './telemetry.js';
-export type { AutoShutdown, SupervisionOptions } from './supervision.js';
+export { formatTree, type TreeNode, type TreeSource, treesOf } from './tree.js';
 export {
   type AnyDefinition,
   type CallOptions,
@@ -86,7 +98,6 @@ export {
   type Down,
   type Exit,
   type MonitorRef,
-export { formatTree, type TreeNode, type TreeSource, treesOf } from './tree.js';
   type NoReply,
   noReply,
   type PayloadArgs,

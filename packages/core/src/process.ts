@@ -7,6 +7,7 @@ import { Mailbox } from './mailbox.js';
 import type { Answer } from './pending-call.js';
 import type { Pid } from './pid.js';
 import type { Handler, Program } from './program.js';
+import type { RegistryEntry } from './registration.js';
 import type { Runnable } from './scheduler.js';
 import type { ActorSystem } from './system.js';
 import { type AnyDefinition, type Down, type Exit, type MonitorRef, noReply, type Start } from './types.js';
@@ -59,6 +60,8 @@ export class Process implements Runnable {
   readonly mailbox: Mailbox = new Mailbox();
   state: unknown = undefined;
   names: readonly string[] | undefined = undefined;
+  /** What it holds in local registries: the newest, with the others behind it. */
+  registrations: RegistryEntry | undefined = undefined;
   links: Map<string, Pid> | undefined = undefined;
   watchers: Map<string, Watcher> | undefined = undefined;
   monitoring: Map<MonitorRef, Pid> | undefined = undefined;

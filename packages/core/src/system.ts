@@ -22,6 +22,7 @@ import { Pid } from './pid.js';
 import { DOWN, EXIT, Process, RUN, type Watcher } from './process.js';
 import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
+import { releaseRegistrations } from './registration.js';
 import { type Runnable, type Schedule, Scheduler } from './scheduler.js';
 import type { SupervisorDefinition } from './supervisor.js';
 import { type AnySupervisorDefinition, handleOf, type SupervisorHandleOf, superviseIn } from './supervisor-handle.js';
@@ -301,7 +302,7 @@ export class ActorSystem implements CallHost {
   supervisorHandle<D extends AnySupervisorDefinition = SupervisorDefinition>(pid: Pid): SupervisorHandleOf<D> {
     const process = this.process(pid);
     if (process === undefined) throw new FoundationError('noproc', `No live supervisor is ${pid}.`);
-    return handleOf(this, process);
+    return handleOf<D>(this, process);
   }
 
   // --- refs -----------------------------------------------------------------------------------------------------
@@ -837,6 +838,7 @@ export class ActorSystem implements CallHost {
   forget(process: Process): void {
     this.#processes.delete(process.pid.id);
     this.names.release(process);
+    if (process.registrations !== undefined) releaseRegistrations(process);
   }
 
   /** Logs a crash, at most so many in so long. */
