@@ -550,6 +550,10 @@ export class DistributedSupervisor implements AsyncDisposable {
     });
   }
 
+  async #compareWith(member: string): Promise<void> {
+    await Promise.all([this.#table.replica.compareWith(member), this.#registry.compareWith(member)]);
+  }
+
   #armMargin(): void {
     if (this.#margin !== undefined) return;
     this.#margin = this.#node.clock.setTimeout(
@@ -565,6 +569,8 @@ export class DistributedSupervisor implements AsyncDisposable {
 
   async #rebalance(): Promise<void> {
     this.#rebalanceTimer = undefined;
+    // One that comes back may run children itself: first both know of each other's.
+    await Promise.all([...this.#newcomers].map(name => this.#compareWith(name)));
     const newcomers = this.#participants.members.filter(member => this.#newcomers.has(member.name));
     this.#newcomers.clear();
     if (newcomers.length === 0 || !this.#isOpen()) return;

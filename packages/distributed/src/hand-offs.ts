@@ -210,9 +210,9 @@ export class HandOffs {
       tried: [],
     };
     const resume = request.stateful ? { resume: { handed: request.state, fromVersion: request.version } } : {};
-    const running = this.#local.get(id);
-    const child =
-      running?.birth === entry.birth ? running : this.#local.start(adopted, { ...resume, claim: request.claim });
+    // A copy from before a partition is not the one that is handed over: the registry settles which of them stays.
+    if (this.#local.get(id) !== undefined) throw refused(id, `it runs on '${node}' already`);
+    const child = this.#local.start(adopted, { ...resume, claim: request.claim });
     await child.started;
     const now = this.#table.get(id);
     if (now?.birth === child.birth && isWanted(now))

@@ -400,6 +400,11 @@ export class Registry implements AsyncDisposable {
     return this.#replica.map.get(name).find(entry => entry.replica === this.#self)?.value;
   }
 
+  /** Resolves when both hold the same claims, or the member was lost. */
+  compareWith(member: string): Promise<void> {
+    return this.#replica.compareWith(member);
+  }
+
   /** Takes in claims that came along with an answer. @see Replica.join */
   join(plain: unknown): void {
     this.#replica.join(plain);

@@ -37,7 +37,7 @@ class Chaos {
       await this.#heal();
       this.#check();
     } catch (error) {
-      throw new Error(`seed ${cluster.seed}: ${(error as Error).message}\n${this.trace.slice(-60).join('\n')}`, {
+      throw new Error(`seed ${cluster.seed}: ${(error as Error).message}\n${this.trace.slice(-80).join('\n')}`, {
         cause: error,
       });
     } finally {
@@ -76,11 +76,14 @@ class Chaos {
     const host = this.#pick(this.#cluster.running);
     if (host === undefined || this.#asked.size >= KEYS) return;
     const key = this.#next++;
+    this.#note(`start ${key} from ${host.name}`);
     this.#asked.add(key);
     host.services.shards.startChild(child(Shard(key), { id: `shard-${key}` })).then(
       ref => {
         this.#note(`${key} runs on ${ref.pid.node}`);
-        const holders = this.#split ? [host.name] : this.#cluster.running.map(each => each.name);
+        // Acknowledged by nobody else: the node was, or believed itself, alone.
+        const alone = this.#split || ref.acked === 0;
+        const holders = alone ? [host.name] : this.#cluster.running.map(each => each.name);
         this.#kept.set(key, new Set(holders));
       },
       error => this.#note(`${key}: ${isFoundationError(error) ? error.code : error}`),

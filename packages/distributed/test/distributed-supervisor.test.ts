@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { child, FoundationError, isFoundationError, type Ref } from '@foundation-ts/core';
 import { leastLoaded, type StartedChild } from '@foundation-ts/distributed';
 import type { SimulatedCluster } from '@foundation-ts/testing';
@@ -254,10 +255,12 @@ describe('out of reach', () => {
   test('a member that is back within the margin keeps its children', async () => {
     await form(['a', 'b', 'c'], { options: { failoverAfter: 60_000 } });
     await startMany(30);
+    await cluster.run(50);
     const before = [...running(cluster)].sort();
     cluster.partition(['a'], ['b', 'c']);
     await cluster.until(() => cluster.host('b').node.visible().length === 2, 'the split');
     await cluster.run(2_000);
+    expect(once(30)).toBe(true);
     cluster.heal();
     await cluster.formed();
     await cluster.run(5_000);
@@ -276,6 +279,11 @@ describe('out of reach', () => {
         [...processesOn(cluster, 'a'), ...processesOn(cluster, 'b')].map(process => process.start.argument),
       );
       expect(left.size).toBe(60);
+      const restarts: unknown[] = [];
+      const heard = (event: unknown): void => {
+        restarts.push(event);
+      };
+      subscribe('foundation:distributed.restart', heard);
       await start('a', 1_000);
       await start('e', 1_001);
       await cluster.finish(shards('a').startChild(child(Shard(2_000), { id: 'shard-2000' })));
@@ -284,6 +292,8 @@ describe('out of reach', () => {
       await cluster.formed(120_000);
       await cluster.until(() => once(63), 'each child once', 30_000);
       await cluster.run(30_000);
+      unsubscribe('foundation:distributed.restart', heard);
+      expect(restarts).toEqual([]);
       expect(once(63)).toBe(true);
       for (const host of cluster.hosts) {
         for (const [key, [where]] of running(cluster)) {
@@ -475,6 +485,54 @@ describe('moving', () => {
       expect(once(40)).toBe(true);
     },
   );
+});
+
+describe('a hand-off that is cut in the middle', () => {
+  test('by a partition: the source goes on with the state after the margin, and after healing its copy is the one that stays', async () => {
+    cluster = shardCluster(['a', 'b'], { faults: { delay: 50 } });
+    await cluster.start(['a']);
+    await settled(1);
+    await startMany(40, ['a']);
+    await cluster.start(['b']);
+    await cluster.until(() => processesOn(cluster, 'b').length > 0, 'the first to start there', 10_000);
+    cluster.partition(['a'], ['b']);
+    const cut = processesOn(cluster, 'b').map(process => process.start.argument as number);
+    expect(processesOn(cluster, 'a')).toHaveLength(40);
+    // Sealed until the target counts as lost: neither copy handles anything twice.
+    const early = whereis('a', cut[0] as number).call('add', 1, { timeout: 1_000 });
+    expect(await outcome(early)).toBe('timeout');
+    await cluster.run(20_000);
+    for (const key of cut) expect(await cluster.finish(whereis('a', key).call('add', 7))).toBeGreaterThan(0);
+    cluster.heal();
+    await cluster.formed(120_000);
+    await cluster.until(() => once(40), 'each child once', 30_000);
+    await cluster.run(10_000);
+    expect(once(40)).toBe(true);
+    for (const key of cut) expect(await cluster.finish(whereis('b', key).call('seen'))).toContain(7);
+  });
+
+  test('is not taken by its target after the source was told that it never was', async () => {
+    await form(['a', 'b']);
+    await startMany(4, ['a']);
+    await cluster.run(20);
+    const [key] = processesOn(cluster, 'a').map(process => process.start.argument as number);
+    const far = cluster.host('a').node.system.refOn('b', '$dsup:shards') as unknown as {
+      call(op: string, payload: unknown): Promise<unknown>;
+    };
+    const given = {
+      id: `shard-${key}`,
+      stateful: true,
+      state: { seen: [], resumed: 0 },
+      version: 1,
+      epoch: 1,
+      claim: { moves: 1, registeredAt: 0 },
+      table: [[], []],
+    };
+    expect(await cluster.finish(far.call('whereabouts', 'a#1/98'))).toEqual({ state: 'never' });
+    expect(await outcome(far.call('adopt', { ...given, token: 'a#1/98' }))).toBe('conflict');
+    expect(await outcome(far.call('adopt', { ...given, token: 'a#1/99' }))).toBe('resolved');
+    expect(await cluster.finish(far.call('whereabouts', 'a#1/99'))).toMatchObject({ state: 'running' });
+  });
 });
 
 describe('restarts of all', () => {

@@ -7,6 +7,7 @@ import {
   Registry,
 } from '@foundation-ts/distributed';
 import { SimulatedCluster } from '@foundation-ts/testing';
+import type { LinkFaults } from '@foundation-ts/transport/memory';
 
 /** Counts what it handled, and hands that over. */
 export const Shard = actor({
@@ -70,6 +71,7 @@ export interface ShardClusterInit {
   readonly options?: DistributedSupervisorOptions;
   readonly log?: Log;
   readonly registryOnly?: boolean;
+  readonly faults?: LinkFaults;
 }
 
 /** A simulated cluster in which each node has a registry and its part of the supervisor 'shards'. */
@@ -79,6 +81,7 @@ export function shardCluster(hosts: readonly string[], init: ShardClusterInit = 
     hosts,
     definitions,
     ...(init.log === undefined ? {} : { log: init.log }),
+    ...(init.faults === undefined ? {} : { faults: init.faults }),
     node: { strictMessages: true },
     services: async (node: ClusterNode) => {
       const registry = await Registry.start(node);

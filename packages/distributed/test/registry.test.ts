@@ -192,6 +192,7 @@ describe('members', () => {
     cluster.crash('a');
     await cluster.until(() => registryOf('b').count() === 0 && registryOf('c').count() === 0, 'the name to vanish');
     expect(atEvent).toBe(0);
+    await cluster.until(() => registryOf('b').explain('n').includes('no claims'), 'nothing to be kept of it');
     await cluster.start(['a']);
     await cluster.formed();
     await cluster.run(15_000);
@@ -256,6 +257,26 @@ describe('after a partition', () => {
       expect(conflicts.filter(message => message.includes('held twice'))).toHaveLength(2);
     },
   );
+});
+
+describe('what a member brings back', () => {
+  test('and has given up meanwhile costs nobody his name', async () => {
+    await three();
+    const first = await spawn('a');
+    await cluster.finish(registryOf('a').register('n', first));
+    await cluster.run(20);
+    cluster.partition(['a'], ['b', 'c']);
+    await cluster.until(() => registryOf('b').count() === 0 && registryOf('c').count() === 0, 'the split');
+    const second = await spawn('b');
+    await cluster.finish(registryOf('b').register('n', second));
+    cluster.host('a').node.system.exit(first.pid, 'kill');
+    await cluster.run(20);
+    cluster.heal();
+    await cluster.formed();
+    await cluster.run(2_000);
+    for (const host of ['a', 'b', 'c']) expect(registryOf(host).whereis(Named, 'n')?.pid.key).toBe(second.pid.key);
+    expect(cluster.host('b').node.system.process(second.pid)?.alive).toBe(true);
+  });
 });
 
 describe('meta', () => {
