@@ -292,7 +292,8 @@ export class ClusterNode implements AsyncDisposable {
 
   /**
    * Connects with the node at an address.
-   * @throws (rejects) FoundationError `refused`, `timeout`, `auth-failed`, `wrong-cluster`, `incompatible`, `conflict`
+   * @throws (rejects) FoundationError `refused`, `timeout`, `auth-failed`, `wrong-cluster`, `incompatible`, `conflict`,
+   *   `protocol` (what it says of itself is malformed), `noproc` (one side holds the other's incarnation for gone)
    */
   async connect(address: Address): Promise<MemberView> {
     this.#open('connect');
