@@ -52,6 +52,15 @@ export {
 } from './local-registry.js';
 export { type Log, type LogLevel, silentLog, stderrLog } from './log.js';
 export {
+  type MachineContext,
+  type MachineHandler,
+  type MachineInit,
+  type MachineOperations,
+  type MachineStart,
+  machine,
+  type StateInit,
+} from './machine.js';
+export {
   type PartitionKey,
   type PartitionSupervisorCalls,
   type PartitionSupervisorDefinition,

@@ -25,8 +25,8 @@ export type PayloadOf<H> = H extends (...args: infer P) => unknown
       : void
   : never;
 
-/** What a call of this handler resolves with. */
-export type ReplyOf<H> = H extends (...args: never) => infer R ? Exclude<Awaited<R>, NoReply | Failure> : never;
+/** What a call of this handler resolves with. No symbol: an inferred return type shows `noReply` as one. */
+export type ReplyOf<H> = H extends (...args: never) => infer R ? Exclude<Awaited<R>, symbol | Failure> : never;
 
 /** The arguments after the operation's name: none or optional when the handler takes no payload. */
 export type PayloadArgs<P, O> = [P] extends [void]

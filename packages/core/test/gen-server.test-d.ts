@@ -33,6 +33,9 @@ class CounterServer extends GenServer<number> {
   later(_: void, ctx: Context): boolean | typeof noReply {
     return ctx.from === undefined ? true : noReply;
   }
+  lazy() {
+    return this.count > 0 ? `${this.count}` : noReply;
+  }
   checked(n: number) {
     return n < 0 ? failure(new Error('negative')) : this.count;
   }
@@ -58,7 +61,7 @@ class CounterServer extends GenServer<number> {
 }
 const Counter = genServer(CounterServer, {
   name: 'counter',
-  calls: ['get', 'add', 'maybe', 'later', 'checked'],
+  calls: ['get', 'add', 'maybe', 'later', 'lazy', 'checked'],
   casts: ['reset', 'clear'],
 });
 class BareServer extends GenServer {
@@ -75,6 +78,7 @@ test('payloads, replies and the argument are those of the methods', () => {
   expectTypeOf(c.call('maybe')).toEqualTypeOf<Promise<number>>();
   expectTypeOf(c.call('maybe', 1)).toEqualTypeOf<Promise<number>>();
   expectTypeOf(c.call('later')).toEqualTypeOf<Promise<boolean>>();
+  expectTypeOf(c.call('lazy')).toEqualTypeOf<Promise<string>>();
   expectTypeOf(c.call('checked', 1, { timeout: 5 })).toEqualTypeOf<Promise<number>>();
   expectTypeOf(Counter(3)).toEqualTypeOf<Start<typeof Counter>>();
   expectTypeOf(system.spawn(Counter(3))).toEqualTypeOf<Promise<Ref<typeof Counter>>>();
