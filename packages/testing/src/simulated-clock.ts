@@ -5,6 +5,19 @@ interface Entry extends Timer {
   readonly order: number;
   readonly callback: () => void;
   cancelled: boolean;
+  readonly unref: boolean;
+  readonly origin: string | undefined;
+}
+
+/** A timer that is set. */
+export interface PendingTimer {
+  readonly timer: Timer;
+  /** Simulated milliseconds until it fires. */
+  readonly dueIn: number;
+  /** It alone would not keep a program alive. */
+  readonly unref: boolean;
+  /** The stack of who set it, while {@link SimulatedClock.trace} is on. */
+  readonly origin: string | undefined;
 }
 
 /**
@@ -18,6 +31,8 @@ export class SimulatedClock implements Clock {
   #order = 0;
   #skew = 0;
   readonly #epoch: number;
+  /** Whether to note where timers are set; slow, default false. */
+  trace = false;
 
   /** @param init.epoch - wall time at the start, milliseconds since 1970; default 1,700,000,000,000 */
   constructor(init: { readonly epoch?: number } = {}) {
@@ -43,12 +58,21 @@ export class SimulatedClock implements Clock {
     return this.#heap.reduce((count, entry) => count + (entry.cancelled ? 0 : 1), 0);
   }
 
-  setTimeout(callback: () => void, ms: number): Timer {
+  /** The timers that are set, in no order. */
+  timers(): PendingTimer[] {
+    return this.#heap
+      .filter(({ cancelled }) => !cancelled)
+      .map(entry => ({ timer: entry, dueIn: entry.at - this.#now, unref: entry.unref, origin: entry.origin }));
+  }
+
+  setTimeout(callback: () => void, ms: number, options?: { readonly unref?: boolean }): Timer {
     const entry: Entry = {
       at: this.#now + Math.max(0, Number.isFinite(ms) ? ms : 0),
       order: this.#order++,
       callback,
       cancelled: false,
+      unref: options?.unref === true,
+      origin: this.trace ? new Error('timer').stack : undefined,
       cancel() {
         this.cancelled = true;
       },
@@ -83,6 +107,37 @@ export class SimulatedClock implements Clock {
       }
       await settle();
     }
+  }
+
+  /**
+   * Moves time to the next timer that is due within `ms`, and lets it take its effect.
+   * @param ms - default: however far it is
+   * @returns whether there was one
+   */
+  async step(ms: number = Number.POSITIVE_INFINITY): Promise<boolean> {
+    await settle();
+    const fired = this.#fireNext(this.#now + ms);
+    if (fired) await settle();
+    return fired;
+  }
+
+  /**
+   * Moves time forward until no timer is set but those that alone would not keep a program alive (`unref`).
+   * @param options.within - simulated milliseconds after which it gives up, for timers that set themselves anew; default 60,000
+   * @returns the simulated milliseconds that it took
+   * @throws Error when time is up
+   */
+  async runUntilIdle(options: { readonly within?: number } = {}): Promise<number> {
+    const { within = 60_000 } = options;
+    const start = this.#now;
+    await settle();
+    while (this.timers().some(({ unref }) => !unref)) {
+      if (!this.#fireNext(start + within)) {
+        throw new Error(`not idle within ${within} simulated ms: ${this.pending} timers are set`);
+      }
+      await settle();
+    }
+    return this.#now - start;
   }
 
   #fireNext(until: number): boolean {
