@@ -38,6 +38,7 @@
  * | `RECONNECT_STABLE_MS` | 1,000 | a connection lost sooner doesn't reset the backoff |
  * | `RECONNECT_MAX_ADDRESSES` | 20,000 | addresses whose failures are remembered |
  * | `SPAWN_TIMEOUT_MS` | 10,000 | how long a spawn on another node may take |
+ * | `JOIN_TIMEOUT_MS` | 500 | how long a start waits for the first round of discovery and dialling |
  * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
@@ -84,6 +85,7 @@ export const RECONNECT_STABLE_MS = 1_000;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
 
 export const SPAWN_TIMEOUT_MS = 10_000;
+export const JOIN_TIMEOUT_MS = 500;
 export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
 export const DRAIN_TIMEOUT_MS = 10_000;

@@ -19,6 +19,8 @@ export interface DialerHost {
   connected(name: string, incarnation?: number): boolean;
   /** The address of a member refused: nothing listens there. */
   refused(name: string): void;
+  /** A dial is over, whatever came of it. */
+  dialled(): void;
   /** A peer holds this incarnation of the node for gone. */
   goneFor(error: FoundationError): void;
 }
@@ -122,6 +124,11 @@ export class Dialer {
     for (const text of this.#complained.keys()) if (!known.has(text)) this.#complained.delete(text);
   }
 
+  /** Whether no dial is under way. */
+  get idle(): boolean {
+    return this.#dialling.size === 0;
+  }
+
   async #dial(text: string, address: Address): Promise<void> {
     this.#dialling.add(text);
     try {
@@ -132,6 +139,7 @@ export class Dialer {
     } finally {
       this.#dialling.delete(text);
       if (!this.#stopped) this.sweep();
+      this.#host.dialled();
     }
   }
 

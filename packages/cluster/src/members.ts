@@ -95,6 +95,11 @@ export class Members {
     return this.#peers.get(name);
   }
 
+  /** Whether at least one connection stands. */
+  get connected(): boolean {
+    return this.#peers.size > 0;
+  }
+
   peers(): IterableIterator<Peer> {
     return this.#peers.values();
   }

@@ -17,7 +17,7 @@ import {
   type EndpointInit,
   type Transport,
 } from '@foundation-ts/transport';
-import { MAX_NAME_LENGTH } from './defaults.js';
+import { JOIN_TIMEOUT_MS, MAX_NAME_LENGTH } from './defaults.js';
 import { Definitions } from './definitions.js';
 import { refExtensions } from './ref-codec.js';
 
@@ -36,6 +36,8 @@ export interface ClusterNodeInit {
   readonly secret?: Uint8Array;
   /** Who might be there; default: nobody, {@link ClusterNode.connect} by hand. */
   readonly discovery?: readonly DiscoveryStrategy[];
+  /** Milliseconds for which the start waits for a first round of discovery and dialling; default 500. 0: does not wait. */
+  readonly joinTimeout?: number;
   /** What other nodes may start here. */
   readonly definitions?: readonly AnyDefinition[];
   readonly channels?: readonly ChannelDeclaration[];
@@ -60,6 +62,7 @@ const keys = [
   'port',
   'secret',
   'discovery',
+  'joinTimeout',
   'definitions',
   'channels',
   'roles',
@@ -81,6 +84,7 @@ export interface ResolvedInit {
   readonly port: number;
   readonly secret: Uint8Array | undefined;
   readonly strategies: readonly DiscoveryStrategy[];
+  readonly joinTimeout: number;
   readonly channels: readonly ChannelDeclaration[] | undefined;
   readonly roles: readonly string[];
   readonly zone: string | undefined;
@@ -89,6 +93,8 @@ export interface ResolvedInit {
   readonly definitions: Definitions;
   readonly codec: ReturnType<typeof createCodec>;
 }
+
+const NAME = /^[^\s\p{Cc}]+$/u;
 
 /** @throws FoundationError `invalid-option`, `insecure` */
 export function resolveInit(init: ClusterNodeInit): ResolvedInit {
@@ -120,20 +126,48 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     host,
     port,
     secret: init.secret,
-    strategies: init.discovery ?? [],
+    strategies: checkStrategies(init.discovery),
+    joinTimeout: checkJoinTimeout(init.joinTimeout),
     channels: init.channels,
     roles: init.roles ?? [],
     zone: init.zone,
     metadata: init.metadata ?? {},
     system,
-    definitions: new Definitions(name, init.definitions),
+    definitions: new Definitions(name, checkDefinitions(init.definitions)),
     codec,
   };
 }
 
+function checkStrategies(given: readonly DiscoveryStrategy[] | undefined): readonly DiscoveryStrategy[] {
+  if (given === undefined) return [];
+  if (!Array.isArray(given)) throw invalidOption('discovery', given, 'a list of strategies, such as [staticList([…])]');
+  for (const [index, strategy] of given.entries()) {
+    if (typeof strategy?.watch !== 'function') {
+      throw invalidOption(`discovery[${index}]`, strategy, 'a strategy, such as staticList([…]), sameHost(), gossip()');
+    }
+  }
+  return given;
+}
+
+function checkDefinitions(given: readonly AnyDefinition[] | undefined): readonly AnyDefinition[] {
+  if (given === undefined) return [];
+  if (!Array.isArray(given)) throw invalidOption('definitions', given, 'a list of definitions, such as [Counter]');
+  for (const [index, definition] of given.entries()) {
+    if (definition?.program === undefined) {
+      throw invalidOption(`definitions[${index}]`, definition, 'a definition, such as Counter (not started: no call)');
+    }
+  }
+  return given;
+}
+
+function checkJoinTimeout(given = JOIN_TIMEOUT_MS): number {
+  if (!(typeof given === 'number' && given >= 0)) throw invalidOption('joinTimeout', given, 'milliseconds, 0 or more');
+  return given;
+}
+
 function checkText(option: string, value: unknown): void {
-  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_NAME_LENGTH) {
-    throw invalidOption(option, value, `a text of 1 to ${MAX_NAME_LENGTH} characters`);
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_NAME_LENGTH || !NAME.test(value)) {
+    throw invalidOption(option, value, `1 to ${MAX_NAME_LENGTH} characters without white space and control characters`);
   }
 }
 

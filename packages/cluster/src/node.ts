@@ -3,6 +3,7 @@ import {
   type Address,
   type AnyDefinition,
   type Clock,
+  checkKeys,
   child,
   FoundationError,
   type Log,
@@ -21,6 +22,7 @@ import { DIAL_TIMEOUT_MS, DRAIN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import { Dialer } from './dialer.js';
 import { DiscoveryRunner } from './discovery-runner.js';
+import { FirstRound } from './first-round.js';
 import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
 import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
@@ -46,6 +48,7 @@ export class ClusterNode implements AsyncDisposable {
   /** Each ends a stream of membership events. */
   readonly #streams = new Set<() => void>();
   readonly #stopped: Promise<string>;
+  #firstRound: FirstRound | undefined = undefined;
   #trees = 1;
   #address: Address | undefined = undefined;
   #systemBranch: SupervisorHandle | undefined = undefined;
@@ -95,12 +98,14 @@ export class ClusterNode implements AsyncDisposable {
         return peer !== undefined && (incarnation === undefined || peer.identity.incarnation === incarnation);
       },
       refused: name => this.#members.confirmCrash(name),
+      dialled: () => this.#firstRound?.dialled(),
       goneFor: error => this.#selfDowned(error.message),
     });
   }
 
   /**
-   * Starts a node: listens, becomes findable, and connects with whom it finds.
+   * Starts a node: listens, becomes findable, and connects with whom it finds. Resolves after a first round of discovery and dialling, or
+   * after `joinTimeout`, so that a node that joins a cluster knows it.
    * @throws (rejects) FoundationError `invalid-option`, `insecure` (a bind that would let strangers in), `address-in-use`
    */
   static async start(init: ClusterNodeInit): Promise<ClusterNode> {
@@ -133,6 +138,12 @@ export class ClusterNode implements AsyncDisposable {
       incarnation: this.incarnation,
       address,
     };
+    const firstRound = new FirstRound(strategies.length, {
+      idle: () => this.#dialer.idle,
+      connected: () => this.#members.connected,
+    });
+    this.#firstRound = firstRound;
+    this.#state = 'running';
     for (const [index, strategy] of strategies.entries()) {
       const argument = {
         strategy,
@@ -140,7 +151,10 @@ export class ClusterNode implements AsyncDisposable {
         advertised,
         clusterId: this.clusterId,
         secret,
-        found: (addresses: readonly Address[]) => this.#dialer.setSource(`${index} ${strategy.name}`, addresses),
+        found: (addresses: readonly Address[]) => {
+          this.#dialer.setSource(`${index} ${strategy.name}`, addresses);
+          firstRound.found(index);
+        },
       };
       await this.#systemBranch.startChild({
         id: `discovery ${index} ${strategy.name}`,
@@ -149,7 +163,8 @@ export class ClusterNode implements AsyncDisposable {
         shutdown: 2_000,
       });
     }
-    this.#state = 'running';
+    await firstRound.over(this.clock, this.#init.joinTimeout);
+    this.#firstRound = undefined;
   }
 
   // --- views ----------------------------------------------------------------------------------------------------
@@ -251,8 +266,13 @@ export class ClusterNode implements AsyncDisposable {
 
   // --- actors ---------------------------------------------------------------------------------------------------
 
-  /** Starts an actor here or, with `on`, on another member; see `ActorSystem.spawn`. */
-  spawn<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}): Promise<Ref<D>> {
+  /**
+   * Starts an actor here or, with `on`, on another member; see `ActorSystem.spawn`.
+   * @throws (rejects) FoundationError `stopped` once the node has stopped; `invalid-option`
+   */
+  async spawn<D extends AnyDefinition>(start: Start<D>, options: SpawnOptions = {}): Promise<Ref<D>> {
+    checkKeys('spawn()', options, ['name', 'on']);
+    if (this.#state === 'closed') throw new FoundationError('stopped', `spawn: node '${this.name}' has stopped.`);
     return this.system.spawn(start, options);
   }
 

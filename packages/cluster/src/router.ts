@@ -4,6 +4,7 @@ import {
   type AnyDefinition,
   type ExitReason,
   FoundationError,
+  isFoundationError,
   type MonitorRef,
   PendingCall,
   Pid,
@@ -13,7 +14,7 @@ import {
   type SpawnOptions,
   type Start,
 } from '@foundation-ts/core';
-import type { Peer, SendResult } from '@foundation-ts/transport';
+import { formatPath, type Peer, type SendResult } from '@foundation-ts/transport';
 import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
@@ -47,7 +48,9 @@ export class Router implements RemoteGateway {
     const peer = this.#peerFor(to);
     const key = to instanceof Pid ? to.id : to.name;
     const result =
-      peer?.send(options?.channel ?? DATA, [wire.cast, key, op, payload], options?.partition ?? key) ?? 'closed';
+      peer === undefined
+        ? 'closed'
+        : send(peer, options?.channel ?? DATA, [wire.cast, key, op, payload], options?.partition ?? key, op);
     if (result === 'sent') return;
     this.#system.deadLetters.add({
       to: String(to),
@@ -82,7 +85,7 @@ export class Router implements RemoteGateway {
     const key = to instanceof Pid ? to.id : to.name;
     const remaining = call.remaining();
     const message = [kind, id, key, op, payload, remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining)];
-    const result = peer.send(options?.channel ?? DATA, message, options?.partition ?? key);
+    const result = send(peer, options?.channel ?? DATA, message, options?.partition ?? key, op);
     this.#await(peer, id, call, result, op, to);
   }
 
@@ -110,7 +113,8 @@ export class Router implements RemoteGateway {
     const peer = this.#peerOf(on);
     if (peer === undefined) throw notConnected('spawn', `'${on}'`);
     const id = this.#nextCall++;
-    const result = peer.send(DATA, [wire.spawn, id, start.definition.name, start.argument, options.name ?? null]);
+    const message = [wire.spawn, id, start.definition.name, start.argument, options.name ?? null];
+    const result = send(peer, DATA, message, undefined, start.definition.name);
     const call = new PendingCall(this.#system, 'spawn', { toString: () => target });
     call.start(SPAWN_TIMEOUT_MS, undefined);
     this.#await(peer, id, call, result, 'spawn', target);
@@ -323,7 +327,7 @@ class RemoteAnswer implements Answer {
     try {
       this.#send([wire.reply, this.#id, value]);
     } catch (error) {
-      this.#send([wire.fail, this.#id, toError(error)]);
+      this.#send([wire.fail, this.#id, rerooted(error, 2, 'reply')]);
     }
   }
 
@@ -346,6 +350,35 @@ class RemoteAnswer implements Answer {
       ),
     );
   }
+}
+
+/** As `Peer.send`; what can't be sent is named from the payload on, not from the message around it. */
+function send(
+  peer: Peer,
+  channel: string,
+  message: readonly unknown[],
+  partition: string | number | undefined,
+  what: string,
+): SendResult {
+  try {
+    return peer.send(channel, message, partition);
+  } catch (error) {
+    const depth = message[0] === wire.cast || message[0] === wire.spawn ? 3 : 4;
+    throw rerooted(error, depth, `payload of '${what}': payload`);
+  }
+}
+
+/** The error for a message whose content, at `place`, can't be sent, told of that content alone. */
+function rerooted(error: unknown, place: number, root: string): Error {
+  if (!isFoundationError(error, 'not-sendable') || error.details === undefined) return toError(error);
+  const { path, why } = error.details as { readonly path?: readonly (string | number)[]; readonly why?: unknown };
+  if (!Array.isArray(path) || path[0] !== place) return error;
+  const rest = path.slice(1);
+  return new FoundationError(
+    'not-sendable',
+    `Can't send the ${formatPath(rest, root)}: it is ${String(why)}. Send plain data (objects, arrays, Map, Set, Date, bigint, binary, errors).`,
+    { details: { path: rest, why } },
+  );
 }
 
 function notConnected(op: string, to: { toString(): string }): FoundationError {

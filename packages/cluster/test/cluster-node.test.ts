@@ -16,6 +16,7 @@ const Counter = actor({
     },
     never: () => new Promise<void>(() => {}),
     echo: (_s, value: unknown) => value,
+    function: () => ({ on: () => {} }),
     die: (_s, _p: void, ctx) => ctx.stop('shutdown'),
   },
   casts: {
@@ -67,6 +68,8 @@ const make = (hosts: readonly string[], seed = 1): SimulatedCluster<MembershipEv
       node.onMembership(event => events.push(event));
       return events;
     },
+    // So that the listener above hears of everyone.
+    node: { joinTimeout: 0 },
   });
   return cluster;
 };
@@ -223,6 +226,10 @@ describe('messages', () => {
     await up(['a', 'b']);
     const far = await cluster.finish(node('a').spawn(Counter(0), { on: 'b' }));
     expect(await codeOf(far.call('echo', { deep: [() => {}] }))).toBe('not-sendable');
+    await expect(far.call('echo', { deep: [() => {}] })).rejects.toThrow(
+      "Can't send the payload of 'echo': payload.deep[0]: it is a function.",
+    );
+    await expect(cluster.finish(far.call('function'))).rejects.toThrow("Can't send the reply.on: it is a function.");
     expect(await cluster.finish(far.call('get'))).toBe(0);
     const local = await node('b').spawn(Counter(0));
     void local;

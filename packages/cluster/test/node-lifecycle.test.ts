@@ -37,6 +37,8 @@ const up = async (hosts: readonly string[], start = hosts): Promise<void> => {
       node.onMembership(event => events.push(event));
       return events;
     },
+    // So that the listener above hears of everyone.
+    node: { joinTimeout: 0 },
   });
   await cluster.start(start);
   await cluster.formed();

@@ -1,6 +1,5 @@
-import { formatValue } from './exit-reason.js';
-
 import { systemClock } from './clock.js';
+import { formatValue } from './exit-reason.js';
 
 /** Severity of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

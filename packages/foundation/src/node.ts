@@ -1,16 +1,17 @@
 import type { ClusterNode, MembershipEvent, MemberView } from '@foundation-ts/cluster';
-import type {
-  ActorSystem,
-  Address,
-  AnyDefinition,
-  DeadLetters,
-  Log,
-  Pid,
-  Ref,
-  SpawnOptions,
-  Start,
-  SupervisorDefinition,
-  SupervisorHandle,
+import {
+  type ActorSystem,
+  type Address,
+  type AnyDefinition,
+  type DeadLetters,
+  FoundationError,
+  type Log,
+  type Pid,
+  type Ref,
+  type SpawnOptions,
+  type Start,
+  type SupervisorDefinition,
+  type SupervisorHandle,
 } from '@foundation-ts/core';
 import {
   createDistributedSupervisor,
@@ -92,17 +93,24 @@ export class FoundationNode implements AsyncDisposable {
   }
 
   /**
-   * The distributed supervisor of that name: one across the cluster, of which each node that calls this is a part.
-   * @throws (rejects) FoundationError `invalid-option`, `stopped`
+   * The distributed supervisor of that name: one across the cluster, of which each node that calls this is a part. Repeated calls give the
+   * same one.
+   * @param options - only in the first call on a node; the same on every node
+   * @throws (rejects) FoundationError `invalid-option`, `already-started` (options in a later call), `stopped`
    */
-  distributedSupervisor(name: string, options: DistributedSupervisorOptions = {}): Promise<DistributedSupervisor> {
-    let started = this.#supervisors.get(name);
-    if (started === undefined) {
-      started = createDistributedSupervisor(this.cluster, this.registry, name, options);
+  async distributedSupervisor(name: string, options?: DistributedSupervisorOptions): Promise<DistributedSupervisor> {
+    const known = this.#supervisors.get(name);
+    if (known === undefined) {
+      const started = createDistributedSupervisor(this.cluster, this.registry, name, options);
       this.#supervisors.set(name, started);
       started.catch(() => this.#supervisors.delete(name));
+      return started;
     }
-    return started;
+    if (options === undefined) return known;
+    throw new FoundationError(
+      'already-started',
+      `The distributed supervisor '${name}' runs on this node already, with the options of the first call; leave them out to get it.`,
+    );
   }
 
   /** A ref on any pid. */

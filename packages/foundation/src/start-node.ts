@@ -25,7 +25,7 @@ export async function startNode(options: StartOptions = {}): Promise<FoundationN
     name,
     clusterId,
     ...connection,
-    ...pick(options, ['port', 'channels', 'definitions', 'roles', 'zone', 'metadata', 'strictMessages']),
+    ...pick(options, ['port', 'channels', 'joinTimeout', 'definitions', 'roles', 'zone', 'metadata', 'strictMessages']),
     clock: options.clock ?? systemClock,
     random,
     log,

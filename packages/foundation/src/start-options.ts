@@ -36,6 +36,11 @@ export interface StartOptions {
   /** Default `tcp()`. */
   readonly transport?: Transport;
   readonly channels?: readonly ChannelDeclaration[];
+  /**
+   * Milliseconds for which the start waits for a first round of discovery and dialling, so that a node that joins a cluster knows it;
+   * default 500. The first node of a cluster waits that long for nobody.
+   */
+  readonly joinTimeout?: number;
   /** Definitions that other nodes may start here, by name. */
   readonly definitions?: readonly AnyDefinition[];
   readonly roles?: readonly string[];
@@ -62,6 +67,7 @@ const keys = [
   'secret',
   'transport',
   'channels',
+  'joinTimeout',
   'definitions',
   'roles',
   'zone',
@@ -86,9 +92,6 @@ export function checkOptions(options: StartOptions): void {
   }
   if (host === '0.0.0.0' || host === '::') {
     throw invalidOption('host', host, 'an address at which the other nodes can dial this one');
-  }
-  if (discovery !== undefined && !Array.isArray(discovery)) {
-    throw invalidOption('discovery', discovery, 'a list of strategies, such as [staticList([…])]');
   }
   if (cluster === true && discovery !== undefined) {
     throw new FoundationError(

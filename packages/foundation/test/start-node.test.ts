@@ -94,6 +94,7 @@ describe('a node alone', () => {
     await node.stop();
     await node.stop();
     await expect(node.supervise({} as never)).rejects.toMatchObject({ code: 'stopped' });
+    await expect(node.spawn(Counter(1))).rejects.toMatchObject({ code: 'stopped' });
   });
 });
 
@@ -125,6 +126,20 @@ describe('mortal mode', () => {
       expect.stringMatching(/same host: on/),
       expect.stringMatching(/UDP gossip: on, on loopback only, because the node binds 127\.0\.0\.1/),
     ]);
+  });
+
+  test('a node that joins later knows what runs already when it has started', async () => {
+    const clusterId = `j-${process.pid}-${Math.floor(performance.now())}`;
+    const a = await start({ cluster: true, clusterId, definitions: [Counter] });
+    const first = await a.distributedSupervisor('counters');
+    await first.startChild(child(Counter(0), { id: 'hits' }));
+    await a.via(Counter, 'hits').call('add', 100);
+    const b = await start({ cluster: true, clusterId, definitions: [Counter] });
+    const second = await b.distributedSupervisor('counters');
+    await expect(second.startChild(child(Counter(0), { id: 'hits' }))).rejects.toMatchObject({
+      code: 'already-started',
+    });
+    expect(await b.via(Counter, 'hits').call('add', 100)).toBe(200);
   });
 
   test('other applications are not met', async () => {
@@ -164,6 +179,17 @@ describe('what is wrong is said clearly', () => {
     ],
     [{ log: 'loud' }, /^invalid-option: Option 'log' is 'loud'; allowed: debug, info, warn, error, silent/],
     [{ discovery: 'gossip' }, /^invalid-option: Option 'discovery' is 'gossip'; allowed: a list of strategies/],
+    [
+      { discovery: ['127.0.0.1:4370'] },
+      /^invalid-option: Option 'discovery\[0\]' is '127\.0\.0\.1:4370'; allowed: a strategy, such as staticList/,
+    ],
+    [{ definitions: Counter }, /^invalid-option: Option 'definitions' is a function; allowed: a list of definitions/],
+    [{ definitions: [Counter(1)] }, /^invalid-option: Option 'definitions\[0\]' is an object; allowed: a definition/],
+    [
+      { name: 'with space' },
+      /^invalid-option: Option 'name' is 'with space'; allowed: 1 to 255 characters without white space/,
+    ],
+    [{ joinTimeout: -1 }, /^invalid-option: Option 'joinTimeout' is -1; allowed: milliseconds, 0 or more/],
     [{ cluster: true, discovery: [] }, /^invalid-option: Give either 'cluster: true'/],
     [
       { definitions: [Counter, actor({ name: 'counter', init: () => ({}) })], port: 0 },
@@ -174,6 +200,21 @@ describe('what is wrong is said clearly', () => {
     expect(
       await codeAndMessage(startNode({ log: 'silent', handleSignals: false, ...(options as StartOptions) })),
     ).toMatch(message);
+  });
+
+  test('options of spawn, of topics, of a second distributed supervisor', async () => {
+    const node = await start({});
+    expect(await codeAndMessage(node.spawn(Counter(1), { nmae: 'x' } as never))).toMatch(
+      /^invalid-option: spawn\(\) has no option 'nmae' \(did you mean 'name'\?\)/,
+    );
+    const Said = topic<string>('said');
+    expect(() => node.pubsub.subscribe(Said, { capacityy: 1 } as never)).toThrow(/did you mean 'capacity'/);
+    expect(() => node.pubsub.broadcast('said' as never, 'x' as never)).toThrow(/made by topic\('name'\)/);
+    await node.distributedSupervisor('one');
+    expect(await codeAndMessage(node.distributedSupervisor('one', { rebalance: 'passive' }))).toMatch(
+      /^already-started: The distributed supervisor 'one' runs on this node already/,
+    );
+    expect(await node.distributedSupervisor('one')).toBe(await node.distributedSupervisor('one'));
   });
 
   test('a seed that is no address', () => {

@@ -1,5 +1,14 @@
 import type { ClusterNode } from '@foundation-ts/cluster';
-import { type AnyDefinition, actor, FoundationError, type Pid, type Ref, type TopicSource } from '@foundation-ts/core';
+import {
+  type AnyDefinition,
+  actor,
+  checkKeys,
+  FoundationError,
+  invalidOption,
+  type Pid,
+  type Ref,
+  type TopicSource,
+} from '@foundation-ts/core';
 import { SUBSCRIPTION_QUEUE } from './defaults.js';
 import { channelOf, type Topic } from './topic.js';
 
@@ -53,6 +62,7 @@ export class PubSub implements TopicSource {
 
   /** Sends to every subscriber in the cluster. @throws FoundationError `not-sendable`, `too-large` */
   broadcast<T>(topic: Topic<T>, message: T): void {
+    checkTopic(topic);
     const copy = this.#copied(message);
     this.#toOthers(topic, message);
     this.#deliver(topic.name, copy, undefined);
@@ -60,6 +70,7 @@ export class PubSub implements TopicSource {
 
   /** As {@link broadcast}, but not to the actor that sends it. */
   broadcastFrom<T>(sender: Ref | Pid, topic: Topic<T>, message: T): void {
+    checkTopic(topic);
     const copy = this.#copied(message);
     this.#toOthers(topic, message);
     this.#deliver(topic.name, copy, 'pid' in sender ? sender.pid : sender);
@@ -67,11 +78,13 @@ export class PubSub implements TopicSource {
 
   /** Sends to the subscribers of this node. */
   localBroadcast<T>(topic: Topic<T>, message: T): void {
+    checkTopic(topic);
     this.#deliver(topic.name, this.#copied(message), undefined);
   }
 
   /** Sends to the subscribers of one member. @throws FoundationError `not-sendable`, `too-large` */
   directBroadcast<T>(member: string, topic: Topic<T>, message: T): void {
+    checkTopic(topic);
     if (member === this.#node.name) this.localBroadcast(topic, message);
     else this.#send(member, topic, message);
   }
@@ -86,7 +99,10 @@ export class PubSub implements TopicSource {
     topic: Topic<T>,
     options: { readonly signal?: AbortSignal; readonly capacity?: number } = {},
   ): Subscription<T> {
+    checkTopic(topic);
+    checkKeys('subscribe()', options, ['signal', 'capacity']);
     const { signal, capacity = SUBSCRIPTION_QUEUE } = options;
+    if (!(capacity >= 1)) throw invalidOption('capacity', capacity, 'a number of messages, 1 or more');
     const close = (): void => subscription.close();
     const subscription = new QueuedSubscription<T>(capacity, () => {
       off();
@@ -161,6 +177,11 @@ export class PubSub implements TopicSource {
 
 interface Receiving {
   cast(op: 'deliver', delivery: Delivery, options: { readonly channel: string }): void;
+}
+
+/** @throws FoundationError `invalid-option` */
+function checkTopic(given: Topic<unknown>): void {
+  if (typeof given?.name !== 'string') throw invalidOption('topic', given, "a topic, made by topic('name')");
 }
 
 class QueuedSubscription<T> implements Subscription<T> {

@@ -20,7 +20,7 @@ export interface SimulatedClusterInit<S> {
   readonly faults?: LinkFaults;
   readonly log?: Log;
   /** More options of each node. */
-  readonly node?: Partial<Pick<ClusterNodeInit, 'channels' | 'secret' | 'roles' | 'strictMessages'>>;
+  readonly node?: Partial<Pick<ClusterNodeInit, 'channels' | 'secret' | 'roles' | 'strictMessages' | 'joinTimeout'>>;
 }
 
 /** A machine of the simulation, with the node that runs on it now. */

@@ -183,7 +183,7 @@ export class Endpoint {
     if (name === this.#settings.name) throw this.#nameConflict(incarnation);
     const standing = this.#peers.get(name);
     if (standing !== undefined && standing.identity.incarnation > incarnation)
-      throw staleIncarnation(name, incarnation);
+      throw staleIncarnation(name, incarnation, 'conflict');
     if (standing?.open === true && standing.identity.incarnation === incarnation) return 'follow';
     if (this.#reception.isOpening(name, incarnation)) return 'follow';
     for (const { outgoing: other } of this.#diallings.values()) {
@@ -197,7 +197,7 @@ export class Endpoint {
     if (name === this.#settings.name) throw this.#nameConflict(incarnation);
     const standing = this.#peers.get(name);
     if (standing !== undefined && standing.identity.incarnation > incarnation)
-      throw staleIncarnation(name, incarnation);
+      throw staleIncarnation(name, incarnation, 'noproc');
   }
 
   #nameConflict(incarnation: number): FoundationError {
@@ -280,9 +280,10 @@ export class Endpoint {
   }
 }
 
-function staleIncarnation(name: string, incarnation: number): FoundationError {
+/** `noproc` tells the older incarnation itself that it was replaced; `conflict` is for whoever dialled it. */
+function staleIncarnation(name: string, incarnation: number, code: 'noproc' | 'conflict'): FoundationError {
   return new FoundationError(
-    'conflict',
+    code,
     `Incarnation ${incarnation} of node '${name}' is older than the one that holds a session. Stop the older process.`,
   );
 }

@@ -395,7 +395,7 @@ describe('a session that only one side has lost', () => {
     await world.clock.advance(100);
     expect(b.events).toEqual(['up a', 'down a', 'up a']);
     const stale = await world.node('a', { host: 'old', self: { incarnation: 1 } });
-    expect((await world.failure(stale.endpoint.dial(b.address))).code).toBe('conflict');
+    expect((await world.failure(stale.endpoint.dial(b.address))).code).toBe('noproc');
     expect(b.peer('a').identity.incarnation).toBe(2);
   });
 });
