@@ -132,6 +132,7 @@ export class SupervisorState extends Supervision {
   // --- what is asked of it --------------------------------------------------------------------------------------
 
   add(spec: ChildSpec): Pid | Promise<Pid> {
+    const entry = this.entryOf(spec);
     const existing = this.find(spec.id);
     if (existing !== undefined) {
       throw new FoundationError(
@@ -140,7 +141,6 @@ export class SupervisorState extends Supervision {
         { details: { pid: existing.process?.pid } },
       );
     }
-    const entry = this.entryOf(spec);
     const starting = this.start(entry);
     if (starting === undefined) return this.#added(entry);
     return starting.then(() => this.#added(entry));
