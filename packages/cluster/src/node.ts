@@ -2,6 +2,7 @@ import {
   type ActorSystem,
   type Address,
   type AnyDefinition,
+  type AnySupervisorDefinition,
   type Clock,
   checkKeys,
   child,
@@ -12,8 +13,8 @@ import {
   type Ref,
   type SpawnOptions,
   type Start,
-  type SupervisorDefinition,
   type SupervisorHandle,
+  type SupervisorHandleOf,
   supervisor,
   type Telemetry,
 } from '@foundation-ts/core';
@@ -277,16 +278,16 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** Starts a supervision tree in the node's user branch, which stops it when the node stops. */
-  async supervise(
-    start: Start<SupervisorDefinition>,
+  async supervise<D extends AnySupervisorDefinition>(
+    start: Start<D>,
     options: { readonly name?: string } = {},
-  ): Promise<SupervisorHandle> {
+  ): Promise<SupervisorHandleOf<D>> {
     this.#open('supervise');
     const id = options.name ?? `tree ${this.#trees++}`;
     const pid = await (this.#userBranch as SupervisorHandle).startChild(
       child(start, { ...options, id, restart: 'temporary' }),
     );
-    return this.system.supervisorHandle(pid);
+    return this.system.supervisorHandle<D>(pid);
   }
 
   /** A ref on any pid. */

@@ -3,6 +3,7 @@ import {
   type ActorSystem,
   type Address,
   type AnyDefinition,
+  type AnySupervisorDefinition,
   type DeadLetters,
   FoundationError,
   type Log,
@@ -10,8 +11,7 @@ import {
   type Ref,
   type SpawnOptions,
   type Start,
-  type SupervisorDefinition,
-  type SupervisorHandle,
+  type SupervisorHandleOf,
 } from '@foundation-ts/core';
 import {
   createDistributedSupervisor,
@@ -88,7 +88,10 @@ export class FoundationNode implements AsyncDisposable {
   }
 
   /** Starts a supervision tree, which is stopped with the node. @throws (rejects) FoundationError `start-failed` */
-  supervise(start: Start<SupervisorDefinition>, options: { readonly name?: string } = {}): Promise<SupervisorHandle> {
+  supervise<D extends AnySupervisorDefinition>(
+    start: Start<D>,
+    options: { readonly name?: string } = {},
+  ): Promise<SupervisorHandleOf<D>> {
     return this.cluster.supervise(start, options);
   }
 
