@@ -81,7 +81,8 @@ export class Registry implements AsyncDisposable {
   readonly #self: string;
   readonly #index = new RegistryIndex();
   readonly #held = new Map<string, Holding>();
-  readonly #namesOf = new Map<number, Set<string>>();
+  /** Most actors have one name, which needs no set. */
+  readonly #namesOf = new Map<number, string | Set<string>>();
   readonly #visible = new Map<string, boolean>();
   readonly #unsettled = new Set<string>();
   readonly #listeners = new Set<(change: NameChange) => void>();
@@ -211,24 +212,34 @@ export class Registry implements AsyncDisposable {
   }
 
   #watch(process: Process, name: string): void {
-    const names = this.#namesOf.get(process.pid.id);
-    if (names !== undefined) {
+    const { id } = process.pid;
+    const names = this.#namesOf.get(id);
+    if (names === undefined) {
+      this.#namesOf.set(id, name);
+      this.#node.system.watch(process.pid, () => this.#ended(process));
+    } else if (typeof names !== 'string') {
       names.add(name);
-      return;
+    } else if (names !== name) {
+      this.#namesOf.set(id, new Set([names, name]));
     }
-    this.#namesOf.set(process.pid.id, new Set([name]));
-    this.#node.system.watch(process.pid, () => this.#ended(process));
+  }
+
+  #ownNames(id: number): readonly string[] {
+    const names = this.#namesOf.get(id);
+    if (names === undefined) return [];
+    return typeof names === 'string' ? [names] : [...names];
   }
 
   #ended(process: Process): void {
-    const names = this.#namesOf.get(process.pid.id);
+    const names = this.#ownNames(process.pid.id);
     this.#namesOf.delete(process.pid.id);
-    if (names !== undefined)
-      for (const name of names) if (this.#held.get(name)?.process === process) this.#release(name);
+    for (const name of names) if (this.#held.get(name)?.process === process) this.#release(name);
   }
 
   #forget(process: Process, name: string): void {
-    this.#namesOf.get(process.pid.id)?.delete(name);
+    const names = this.#namesOf.get(process.pid.id);
+    if (names === name) this.#namesOf.set(process.pid.id, new Set());
+    else if (names instanceof Set) names.delete(name);
   }
 
   #release(name: string): void {
@@ -293,7 +304,7 @@ export class Registry implements AsyncDisposable {
   keys(target: Ref | Pid): string[] {
     const pid = target instanceof Pid ? target : target.pid;
     if (this.#node.system.isLocal(pid)) {
-      return [...(this.#namesOf.get(pid.id) ?? [])].filter(name => this.#index.get(name)?.pid.equals(pid) === true);
+      return this.#ownNames(pid.id).filter(name => this.#index.get(name)?.pid.equals(pid) === true);
     }
     return this.select(entry => entry.pid.equals(pid)).map(entry => entry.name);
   }

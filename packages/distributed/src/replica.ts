@@ -97,13 +97,12 @@ export class Replica<V> implements AsyncDisposable {
   readonly #waiters: AckWaiters;
   readonly #acksDue = new Set<PeerLink>();
   readonly #exchanges = new Map<string, { again: boolean; promise: Promise<void> }>();
-  readonly #flushNow = (): void => this.#flush();
   readonly #endTurn = (): void => this.#turnEnded();
   #bulk: Promise<void> = Promise.resolve();
   #pending: MapDelta<V>[] = [];
   #mark = 0;
   #flushed = 0;
-  #pushedThisTurn = false;
+  #armed = false;
   #ackArmed = false;
   #timer: Timer | undefined = undefined;
   #off: (() => void) | undefined = undefined;
@@ -218,13 +217,22 @@ export class Replica<V> implements AsyncDisposable {
    */
   acked(count: number, options: AckedOptions = {}): Promise<number> {
     if (count <= 0) return Promise.resolve(0);
-    return this.#waiters.wait({
+    const acked = this.#waiters.wait({
       mark: options.mark ?? this.#mark,
       count,
       except: options.except,
       all: options.mark === undefined,
       timeout: options.timeout ?? ACK_TIMEOUT,
     });
+    if (this.#waiters.size > 0 && this.#mark === this.#flushed) this.#askForAcks();
+    return acked;
+  }
+
+  /** What somebody waits for was pushed before he did. */
+  #askForAcks(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.active && !peer.absent) this.#push(peer, this.#flushed, deltaToPlain({ changes: [] }), true);
+    }
   }
 
   /** The other members to which mutations are pushed now. */
@@ -244,25 +252,23 @@ export class Replica<V> implements AsyncDisposable {
 
   // --- pushing --------------------------------------------------------------------------------------------------
 
-  /** The first mutation of a turn goes at once, what follows with the turn's end or when there is enough of it. */
+  /** What is mutated in one turn of the event loop goes in one push at its end, or earlier when it is much. */
   #arm(): void {
-    if (!this.#pushedThisTurn) {
-      this.#pushedThisTurn = true;
-      queueMicrotask(this.#flushNow);
-      setImmediate(this.#endTurn);
-    } else if (this.#pending.length >= FLUSH_AFTER) {
-      this.#flush();
-    }
+    if (this.#pending.length >= FLUSH_AFTER) this.#flush();
+    if (this.#armed) return;
+    this.#armed = true;
+    setImmediate(this.#endTurn);
   }
 
   #turnEnded(): void {
-    this.#pushedThisTurn = false;
+    this.#armed = false;
     this.#flush();
   }
 
   #flush(): void {
     if (this.#flushed === this.#mark || this.#stopped) return;
     const deltas = this.#pending;
+    const asked = this.#waiters.size > 0;
     const previous = this.#flushed;
     this.#pending = [];
     this.#flushed = this.#mark;
@@ -271,7 +277,7 @@ export class Replica<V> implements AsyncDisposable {
       if (!peer.active || peer.absent) continue;
       plain ??= deltaToPlain(joinDeltas(deltas));
       try {
-        this.#ref(peer).cast('delta', [...this.#envelope(peer), previous, this.#flushed, plain]);
+        this.#push(peer, previous, plain, asked);
       } catch (error) {
         this.#node.log.error(
           { replica: this.name, member: peer.name, error: error as Error },
@@ -279,6 +285,14 @@ export class Replica<V> implements AsyncDisposable {
         );
       }
     }
+  }
+
+  /** Pushes are acknowledged only when somebody waits for it. */
+  #push(peer: PeerLink, previous: number, plain: MapDeltaPlain, ackWanted: boolean): void {
+    const [from, incarnation, to] = this.#envelope(peer);
+    const message: unknown[] = [from, incarnation, to, previous, this.#flushed, plain];
+    if (ackWanted) message.push(true);
+    this.#ref(peer).cast('delta', message);
   }
 
   #envelope(peer: PeerLink): [from: string, incarnation: number, to: number] {
@@ -320,9 +334,10 @@ export class Replica<V> implements AsyncDisposable {
   #receivePush(message: unknown): void {
     const sender = this.#sender(message);
     if (sender === undefined) return;
-    const [previous, mark, plain] = sender.rest as [number, number, unknown];
+    const [previous, mark, plain, ackWanted] = sender.rest as [number, number, unknown, boolean | undefined];
     if (!this.#join(deltaFromPlain<V>(plain))) return;
     if (!sender.peer.receivedPush(previous, mark)) void this.#exchange(sender.peer);
+    if (ackWanted !== true) return;
     this.#acksDue.add(sender.peer);
     if (this.#ackArmed) return;
     this.#ackArmed = true;

@@ -24,6 +24,11 @@ export class AckWaiters {
     this.#peers = peers;
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#waiters.length;
+  }
+
   /** Resolves with how many members hold the mutation, at least `count`; with 0 when there is nobody else. */
   wait(options: {
     readonly mark: number;
