@@ -30,6 +30,10 @@ export const LONG_MAILBOX = 10_000;
 export const LONG_MAILBOX_AGAIN = 60_000;
 /** Milliseconds that a message to an actor that was handed over is answered with `moved` after its forwarding has stopped. */
 export const MOVED_KEPT = 300_000;
+/** Milliseconds that a task's owner waits for its result (Elixir's default). */
+export const TASK_TIMEOUT = 5_000;
+/** Items of a stream of tasks that are under way at a time. */
+export const STREAM_CONCURRENCY = 8;
 /** Dead letters kept for those who subscribe late. */
 export const DEAD_LETTERS_KEPT = 100;
 /** Crash reports logged within {@link CRASH_LOG_WITHIN}; more are counted and reported in one line. */

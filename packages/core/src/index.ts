@@ -1,5 +1,6 @@
 export { type ActorInit, actor, defineProgram } from './actor.js';
 export { type Address, formatAddress, parseAddress } from './address.js';
+export { type AsyncStreamOptions, asyncStream } from './async-stream.js';
 export type { BackoffOptions } from './backoff.js';
 export {
   type ChildLike,
@@ -94,6 +95,15 @@ export type {
 } from './supervisor-handle.js';
 export type { Strategy } from './supervisor-state.js';
 export { ActorSystem, type ActorSystemInit, type Resumption } from './system.js';
+export {
+  Task,
+  type TaskFunction,
+  type TaskOwner,
+  type TaskResult,
+  type TaskWaitOptions,
+} from './task.js';
+export { type TaskCalls, type TaskDefinition, type TaskInit, task } from './task-definition.js';
+export { type TaskChildOptions, type TaskSupervisorHandle, taskSupervisor, tasksOf } from './task-supervisor.js';
 export { Telemetry, type TelemetryEvent } from './telemetry.js';
 export { formatTree, type TreeNode, type TreeSource, treesOf } from './tree.js';
 export {
