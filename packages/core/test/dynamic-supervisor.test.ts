@@ -143,3 +143,106 @@ test('killed while it restarts a child: no child is left behind', async () => {
   await settle();
   expect(system.processCount).toBe(0);
 });
+
+test('a handle starts, lists, counts and terminates', async () => {
+  const { system } = bench();
+  const pool = await system.supervise(dynamicSupervisor({ maxChildren: 2 }), { name: 'pool' });
+  expect(system.whereis('pool')?.pid.equals(pool.pid)).toBe(true);
+  const first = await pool.startChild(Session(undefined));
+  expect(await pool.startChild(child(Session(undefined), { restart: 'transient' }))).toBeInstanceOf(Pid);
+  expect(await rejection(pool.startChild(Session(undefined)))).toMatchObject({ code: 'max-children' });
+  expect(await pool.countChildren()).toEqual({ specs: 2, active: 2, supervisors: 0, workers: 2 });
+  await pool.terminateChild(first);
+  expect(await rejection(pool.terminateChild(first))).toMatchObject({ code: 'not-found' });
+  expect((await pool.whichChildren()).map(info => [info.id, info.status])).toEqual([['session', 'running']]);
+  expect(system.supervisorHandle(pool.pid).pid.equals(pool.pid)).toBe(true);
+  expect(await pool.stop()).toBe('shutdown');
+  expect(await pool.stop()).toBe('noproc');
+  expect(await rejection(pool.startChild(Session(undefined)))).toMatchObject({ code: 'noproc' });
+  expect(system.processCount).toBe(0);
+});
+
+test('await using stops it', async () => {
+  const { system } = bench();
+  {
+    await using pool = await system.supervise(dynamicSupervisor());
+    await pool.startChild(Session(undefined));
+    expect(system.processCount).toBe(2);
+  }
+  expect(system.processCount).toBe(0);
+});
+
+test('a handle on one that is a child follows its restarts', async () => {
+  const { system } = bench();
+  const sessions = dynamicSupervisor();
+  const app = await system.supervise(supervisor({ children: [child(sessions, { id: 'sessions' })] }));
+  const pool = app.supervisor(sessions.definition, 'sessions');
+  await pool.startChild(Session(undefined));
+  system.exit(pool.pid, 'kill');
+  expect(pool.tree()).toBeUndefined();
+  expect(await rejection(pool.countChildren())).toMatchObject({ code: 'noproc' });
+  await settle();
+  // OTP: children that were started on demand do not come again with it.
+  expect(await pool.countChildren()).toMatchObject({ specs: 0 });
+  await pool.startChild(Session(undefined));
+  expect(await pool.stop()).toBe('shutdown');
+  await settle();
+  expect(await pool.countChildren()).toMatchObject({ specs: 0 });
+});
+
+test('children of one definition need no ids of their own', async () => {
+  const { system } = bench();
+  const pool = await system.supervise(dynamicSupervisor());
+  for (let index = 0; index < 3; index++) await pool.startChild(child(Session(undefined), { id: 'same' }));
+  expect((await pool.whichChildren()).map(info => info.id)).toEqual(['same', 'same', 'same']);
+});
+
+test('a child that is being restarted keeps its place, and can be given up by the pid that it had', async () => {
+  const { system } = bench();
+  let failing = false;
+  const pool = await system.supervise(dynamicSupervisor({ maxChildren: 1, maxRestarts: 1_000_000 }));
+  const pid = await pool.startChild(Session({ fail: () => failing }));
+  failing = true;
+  system.ref<typeof Session>(pid).cast('crash');
+  for (;;) {
+    const [info] = await pool.whichChildren();
+    if (info?.status === 'restarting') break;
+  }
+  expect(await pool.countChildren()).toEqual({ specs: 1, active: 0, supervisors: 0, workers: 1 });
+  expect(await rejection(pool.startChild(Session(undefined)))).toMatchObject({ code: 'max-children' });
+  await pool.terminateChild(pid);
+  failing = false;
+  await pool.startChild(Session(undefined));
+  await settle();
+  expect(await pool.countChildren()).toEqual({ specs: 1, active: 1, supervisors: 0, workers: 1 });
+});
+
+test('twenty thousand temporary children come and go without a trace', async () => {
+  const { system } = bench();
+  const pool = await system.supervise(dynamicSupervisor());
+  const supervisorProcess = system.process(pool.pid);
+  for (let round = 0; round < 20; round++) {
+    const pids: Pid[] = [];
+    for (let index = 0; index < 1_000; index++)
+      pids.push(await pool.startChild(child(Session(undefined), { restart: 'temporary' })));
+    for (const pid of pids) system.ref<typeof Session>(pid).cast('quit');
+    await settle();
+    expect(await pool.countChildren()).toMatchObject({ specs: 0 });
+  }
+  expect(system.processCount).toBe(1);
+  expect(supervisorProcess?.links?.size ?? 0).toBe(0);
+  expect(supervisorProcess?.mailbox.size).toBe(0);
+});
+
+test('a child that asks its own supervisor for a sibling gets it', async () => {
+  const { system } = bench();
+  const pool = await system.supervise(dynamicSupervisor());
+  const Breeder = actor({
+    name: 'breeder',
+    init: () => ({}),
+    calls: { breed: () => pool.startChild(child(Session(undefined), { restart: 'temporary' })) },
+  });
+  const breeder = await pool.startChild(Breeder());
+  const pid = await system.ref<typeof Breeder>(breeder).call('breed');
+  expect(await system.ref<typeof Session>(pid).call('ping')).toBe('pong');
+});
