@@ -75,6 +75,15 @@ export class ChildTable {
     return deltaToPlain({ changes: [{ key, added: this.replica.map.get(key), removed: [] }] });
   }
 
+  /** The children whose entries, or some of them, were written by an incarnation. */
+  writtenBy(writer: string): string[] {
+    const ids: string[] = [];
+    for (const [key, entries] of this.replica.map.entries()) {
+      if (key.startsWith(CHILD) && entries.some(entry => entry.replica === writer)) ids.push(key.slice(1));
+    }
+    return ids;
+  }
+
   /** Whether more than one entry of the id is here, because two nodes wrote at once. */
   isContested(id: string): boolean {
     return this.replica.map.get(CHILD + id).length > 1;

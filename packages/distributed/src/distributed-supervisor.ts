@@ -22,27 +22,20 @@ import { type ChildEntry, isWanted } from './child-entry.js';
 import { ChildRequests, type StartChildOptions, type StartedChild } from './child-requests.js';
 import { ChildTable } from './child-table.js';
 import { Chooser } from './chooser.js';
-import {
-  FOLLOW_AFTER,
-  LEAVE_CONCURRENCY,
-  LEAVE_LINGER,
-  REBALANCE_CONCURRENCY,
-  RECONCILE_SLICE,
-  STOPPED_KEPT,
-} from './defaults.js';
+import { FOLLOW_AFTER, RECONCILE_SLICE } from './defaults.js';
 import {
   type DistributedSupervisorOptions,
   type ResolvedOptions,
   resolveOptions,
 } from './distributed-supervisor-init.js';
-import type { HandOffOutcome } from './hand-off.js';
 import { HandOffs } from './hand-offs.js';
 import type { HostNode } from './host-node.js';
+import { Housekeeping } from './housekeeping.js';
 import { replicaId } from './internal/replica-id.js';
 import { type LocalChild, LocalChildren, NotWanted } from './local-children.js';
+import { Migration } from './migration.js';
 import { Participants } from './participants.js';
 import type { PlacementReason } from './placement.js';
-import { rebalanceMoves } from './rebalance.js';
 import { reconcile, type Situation } from './reconcile.js';
 import type { Registry } from './registry.js';
 
@@ -93,11 +86,11 @@ export class DistributedSupervisor implements AsyncDisposable {
   readonly #local: LocalChildren;
   readonly #requests: ChildRequests;
   readonly #handOffs: HandOffs;
+  readonly #migration: Migration;
+  readonly #housekeeping: Housekeeping;
   readonly #dirty = new Set<string>();
   /** Since when the table and the registry differ about a child. */
   readonly #differs = new Map<string, number>();
-  readonly #stoppedAt = new Map<string, number>();
-  readonly #newcomers = new Set<string>();
   readonly #offs: (() => void)[] = [];
   readonly #run = (): void => this.#reconcileSome();
   #armed = false;
@@ -106,8 +99,6 @@ export class DistributedSupervisor implements AsyncDisposable {
   #leaving: Promise<void> | undefined = undefined;
   #margin: Timer | undefined = undefined;
   #followTimer: Timer | undefined = undefined;
-  #sweepTimer: Timer | undefined = undefined;
-  #rebalanceTimer: Timer | undefined = undefined;
 
   private constructor(node: HostNode, registry: Registry, name: string, options: ResolvedOptions, table: ChildTable) {
     this.name = name;
@@ -135,10 +126,29 @@ export class DistributedSupervisor implements AsyncDisposable {
       place: (id, reason, without) => this.#place(id, reason, without),
       begin: entry => this.#begin(entry),
     });
-    this.#handOffs = new HandOffs(node, registry, table, this.#local, {
-      name,
+    const handOffs = new HandOffs(node, registry, table, this.#local, { name, options, isOpen: () => this.#isOpen() });
+    this.#handOffs = handOffs;
+    this.#migration = new Migration({
+      node,
+      registry,
+      table,
+      participants: this.#participants,
+      local: this.#local,
+      handOffs,
       options,
       isOpen: () => this.#isOpen(),
+      place: (id, reason, without) => this.#place(id, reason, without),
+      refresh: () => this.#refreshParticipants(),
+      reconcileNow: id => {
+        this.#dirty.add(id);
+        this.#reconcileSome();
+      },
+    });
+    this.#housekeeping = new Housekeeping({
+      node,
+      table,
+      isChooser: key => this.#isOpen() && this.#chooser.of(key, this.#participants.names) === node.name,
+      isOver: id => this.#local.get(id) === undefined && registry.holder(id) === undefined,
     });
   }
 
@@ -178,7 +188,7 @@ export class DistributedSupervisor implements AsyncDisposable {
     this.#state = 'open';
     this.#table.announce();
     this.#refreshParticipants();
-    this.#armSweep();
+    this.#housekeeping.start();
     this.#markAll();
   }
 
@@ -355,9 +365,7 @@ export class DistributedSupervisor implements AsyncDisposable {
     const entry = this.#table.get(id);
     const child = this.#local.get(id);
     this.#requests.changed(id);
-    if (entry?.desired === 'stopped') {
-      if (!this.#stoppedAt.has(id)) this.#stoppedAt.set(id, now);
-    } else this.#stoppedAt.delete(id);
+    this.#housekeeping.noteEntry(id, entry?.desired === 'stopped', now);
     if (child !== undefined && entry?.birth === child.birth) child.entry = entry;
     const situation = this.#situation(id, entry, child, now, open);
     const step = reconcile(situation);
@@ -520,14 +528,9 @@ export class DistributedSupervisor implements AsyncDisposable {
       this.#participants.noteReachable(name, incarnation, true, now);
     else if (event.type === 'down' || event.type === 'left') {
       this.#participants.noteGone(name, incarnation);
-      if (
-        this.#chooser.of(
-          name,
-          this.#participants.names.filter(other => other !== name),
-        ) === this.#node.name
-      ) {
-        this.#table.withdraw(replicaId(name, incarnation));
-      }
+      this.#housekeeping.noteGone(name, incarnation, now);
+      const others = this.#participants.names.filter(other => other !== name);
+      if (this.#chooser.of(name, others) === this.#node.name) this.#table.withdraw(replicaId(name, incarnation));
     }
     this.#participantsChanged();
   }
@@ -541,17 +544,7 @@ export class DistributedSupervisor implements AsyncDisposable {
       this.#participantsDirty = false;
     }
     this.#markAll();
-    if (this.#options.rebalance === 'passive' || this.#local.size === 0) return;
-    for (const member of newcomers) if (member.name !== this.#node.name) this.#newcomers.add(member.name);
-    if (this.#newcomers.size === 0) return;
-    this.#rebalanceTimer?.cancel();
-    this.#rebalanceTimer = this.#node.clock.setTimeout(() => void this.#rebalance(), this.#options.rebalanceAfter, {
-      unref: true,
-    });
-  }
-
-  async #compareWith(member: string): Promise<void> {
-    await Promise.all([this.#table.replica.compareWith(member), this.#registry.compareWith(member)]);
+    this.#migration.joined(newcomers);
   }
 
   #armMargin(): void {
@@ -567,119 +560,25 @@ export class DistributedSupervisor implements AsyncDisposable {
     );
   }
 
-  async #rebalance(): Promise<void> {
-    this.#rebalanceTimer = undefined;
-    // One that comes back may run children itself: first both know of each other's.
-    await Promise.all([...this.#newcomers].map(name => this.#compareWith(name)));
-    const newcomers = this.#participants.members.filter(member => this.#newcomers.has(member.name));
-    this.#newcomers.clear();
-    if (newcomers.length === 0 || !this.#isOpen()) return;
-    const running = [...this.#local.values()].filter(child => child.phase === 'running').map(child => child.id);
-    const moves = rebalanceMoves({
-      self: this.#node.name,
-      running,
-      members: this.#participants.members,
-      newcomers,
-      placement: this.#options.placement,
-      ctx: { reason: 'rebalance', load: member => this.#table.load(member), random: this.#node.random },
-    });
-    await eachLimited(moves, REBALANCE_CONCURRENCY, async ({ id, to }) => {
-      const child = this.#local.get(id);
-      const still = this.#participants.members.some(
-        member => member.name === to.name && member.incarnation === to.incarnation,
-      );
-      if (child?.phase === 'running' && still && this.#isOpen()) await this.#handOffs.move(child, to);
-    });
-  }
-
   // --- leaving --------------------------------------------------------------------------------------------------
 
   #leave(): Promise<void> {
     if (this.#state === 'closed') return Promise.resolve();
-    this.#leaving ??= this.#handEverythingOver();
+    if (this.#leaving === undefined) {
+      this.#state = 'leaving';
+      this.#leaving = this.#migration.leave();
+    }
     return this.#leaving;
-  }
-
-  async #handEverythingOver(): Promise<void> {
-    this.#state = 'leaving';
-    this.#rebalanceTimer?.cancel();
-    this.#table.withdraw();
-    this.#refreshParticipants();
-    await Promise.allSettled([...this.#local.values()].map(child => child.started));
-    const children = [...this.#local.values()];
-    await eachLimited(children, LEAVE_CONCURRENCY, child => this.#giveAway(child));
-    if (children.length > 0 && this.#participants.names.length > 0) {
-      await new Promise<void>(resolve => this.#node.clock.setTimeout(resolve, LEAVE_LINGER));
-    }
-    try {
-      await this.#table.replica.acked(1, { timeout: 1_000 });
-    } catch (error) {
-      this.#node.log.warn(
-        { supervisor: this.name, error: error as Error },
-        'the last changes of a leaving node were not confirmed',
-      );
-    }
-  }
-
-  /** Hands a child over to the first who takes it; one that nobody takes ends here, and starts anew elsewhere when this node is gone. */
-  async #giveAway(child: LocalChild): Promise<void> {
-    await this.#handOffs.idle(child.id);
-    const refused: string[] = [];
-    while (this.#local.get(child.id) === child && child.phase === 'running') {
-      const target = this.#place(child.id, 'leave', refused);
-      if (target === undefined) break;
-      const outcome: HandOffOutcome = await this.#handOffs.move(child, target);
-      if (outcome !== 'resumed') return;
-      refused.push(target.name);
-      this.#refreshParticipants();
-    }
-    const left = this.#local.get(child.id);
-    if (left === undefined) return;
-    await this.#local.stop(left);
-    const entry = this.#table.get(child.id);
-    if (entry?.birth === child.birth && isWanted(entry)) this.#mark(child.id);
-    this.#reconcileSome();
   }
 
   #close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const off of this.#offs) off();
-    for (const timer of [this.#margin, this.#followTimer, this.#sweepTimer, this.#rebalanceTimer]) timer?.cancel();
+    this.#margin?.cancel();
+    this.#followTimer?.cancel();
+    this.#migration.cancel();
+    this.#housekeeping.stop();
     this.#requests.close();
   }
-
-  // --- housekeeping ---------------------------------------------------------------------------------------------
-
-  #armSweep(): void {
-    this.#sweepTimer = this.#node.clock.setTimeout(() => this.#sweep(), STOPPED_KEPT / 2, { unref: true });
-  }
-
-  /** Entries of terminated children go when everybody known is in view and has had time to hear of it. */
-  #sweep(): void {
-    const now = this.#node.clock.now();
-    if (this.#isOpen() && this.#node.members().every(member => member.reachable)) {
-      for (const [id, at] of this.#stoppedAt) {
-        if (now - at < STOPPED_KEPT || this.#local.get(id) !== undefined || this.#registry.holder(id) !== undefined)
-          continue;
-        if (this.#chooser.of(id, this.#participants.names) !== this.#node.name) continue;
-        this.#stoppedAt.delete(id);
-        this.#table.remove(id);
-      }
-      for (const id of [...this.#stoppedAt.keys()]) if (this.#table.get(id) === undefined) this.#stoppedAt.delete(id);
-    }
-    for (const { node, incarnation } of [...this.#table.participants()]) {
-      if ((this.#node.member(node)?.incarnation ?? 0) > incarnation) this.#table.withdraw(replicaId(node, incarnation));
-    }
-    this.#armSweep();
-  }
-}
-
-/** Works through a list, so many at a time. */
-async function eachLimited<T>(items: readonly T[], limit: number, work: (item: T) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) await work(items[next++] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
 }

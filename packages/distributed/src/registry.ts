@@ -470,6 +470,10 @@ export class Registry implements AsyncDisposable {
     const owner = parseReplicaId(replica);
     const visible = owner !== undefined && this.#node.isVisible(owner.node, owner.incarnation);
     this.#visible.set(replica, visible);
+    // A claim of an incarnation whose node has long come back as another, brought by one who was away: it goes.
+    if (owner !== undefined && (this.#node.member(owner.node)?.incarnation ?? 0) > owner.incarnation) {
+      queueMicrotask(() => this.#replica.drop(replica));
+    }
     return visible;
   }
 

@@ -138,7 +138,7 @@ class Chaos {
     this.#note('healed');
     for (const host of HOSTS) if (!cluster.running.some(each => each.name === host)) await cluster.start([host]);
     await cluster.formed(120_000);
-    await cluster.run(40_000);
+    await cluster.run(100_000);
   }
 
   #check(): void {

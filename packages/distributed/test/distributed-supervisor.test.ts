@@ -554,6 +554,36 @@ describe('restarts of all', () => {
     }
   });
 
+  test('what dead incarnations wrote is forgotten in time, and their children live on', async () => {
+    const forgot = new Set<unknown>();
+    const heard = (event: unknown): void => {
+      forgot.add((event as { metadata: { writer: unknown } }).metadata.writer);
+    };
+    subscribe('foundation:distributed.forgot', heard);
+    await form(['a', 'b', 'c']);
+    await startMany(30);
+    const dead: string[] = [];
+    for (const host of ['a', 'b', 'c']) {
+      dead.push(`${host}#${cluster.host(host).node.incarnation}`);
+      cluster.crash(host);
+      await cluster.run(1_000);
+      await cluster.start([host]);
+      await cluster.formed();
+      await cluster.run(1_000);
+    }
+    await cluster.until(() => dead.every(writer => forgot.has(writer)), 'all to be forgotten', 200_000);
+    unsubscribe('foundation:distributed.forgot', heard);
+    await cluster.run(30_000);
+    expect(once(30)).toBe(true);
+    for (const host of cluster.hosts)
+      expect(
+        shards(host)
+          .children()
+          .filter(each => each.status === 'running'),
+      ).toHaveLength(30);
+    expect(await outcome(shards('a').startChild(child(Shard(1), { id: 'shard-1' })))).toBe('already-started');
+  });
+
   test('the whole supervisor gone and back: no child is invented', async () => {
     await form(['a', 'b', 'c']);
     await startMany(10);
