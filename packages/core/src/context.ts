@@ -53,6 +53,12 @@ export interface Context<S = unknown> {
    * @throws FoundationError `invalid-option` when `ms` is not a finite number
    */
   after(ms: number, op: string, payload?: unknown): { cancel(): void };
+  /**
+   * Casts to this actor itself every `ms` milliseconds, first in `ms`, until cancelled or dead. The rhythm does not drift; beats missed while
+   * the event loop stood still are left out, but those that wait in the mailbox of a slow actor are not.
+   * @throws FoundationError `invalid-option` when `ms` is not a finite number above 0
+   */
+  every(ms: number, op: string, payload?: unknown): { cancel(): void };
   /** Casts to this actor itself, behind what waits already. */
   castSelf(op: string, payload?: unknown): void;
   /** Ends this actor after the current handler. */
@@ -189,6 +195,32 @@ export class ActorContext implements Context<unknown> {
     return {
       cancel: () => {
         process.timers?.delete(timer);
+        timer.cancel();
+      },
+    };
+  }
+
+  every(ms: number, op: string, payload?: unknown): { cancel(): void } {
+    const process = this.#process;
+    const { clock } = process.system;
+    if (!(Number.isFinite(ms) && ms > 0)) throw invalidOption('ms', ms, 'a finite number of milliseconds above 0');
+    if (!process.alive) return { cancel: () => {} };
+    process.timers ??= new Set();
+    const { timers } = process;
+    let due = clock.now() + ms;
+    const beat = (): void => {
+      timers.delete(timer);
+      const late = clock.now() - due;
+      due += ms * (1 + Math.max(0, Math.floor(late / ms)));
+      timer = clock.setTimeout(beat, due - clock.now());
+      timers.add(timer);
+      process.enqueueCast(op, payload);
+    };
+    let timer = clock.setTimeout(beat, ms);
+    timers.add(timer);
+    return {
+      cancel: () => {
+        timers.delete(timer);
         timer.cancel();
       },
     };

@@ -86,6 +86,16 @@ describe('Task.async', () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  test('an owner that ends normally leaves it running, as a link does', async () => {
+    const { system } = bench();
+    const { ctx, ref } = await owner(system);
+    const opened = gate<number>();
+    const made = Task.async(ctx, () => opened.promise);
+    await system.stop(ref);
+    opened.open(1);
+    expect(await made.await()).toBe(1);
+  });
+
   test('await gives up in time and leaves the task running', async () => {
     const { system, clock } = bench();
     const { ctx } = await owner(system);

@@ -56,6 +56,67 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, '5' as never])('a delay of %s i
   expect((await rejection(alarm.call('rung'))).code).toBe('noproc');
 });
 
+const Beat = actor({
+  name: 'beat',
+  init: () => ({ beats: [] as string[], timers: [] as { cancel(): void }[] }),
+  calls: { beats: s => s.beats },
+  casts: {
+    start: (s, ms: number, ctx) => s.timers.push(ctx.every(ms, 'beat', `every ${ms}`)),
+    stop: s => s.timers[0]?.cancel(),
+    beat: (s, text: string) => s.beats.push(text),
+  },
+});
+
+test('ctx.every casts again and again, without drift, until it is cancelled', async () => {
+  const { system, clock } = bench();
+  const beat = await system.spawn(Beat());
+  beat.cast('start', 10);
+  await clock.advance(9);
+  expect(await beat.call('beats')).toEqual([]);
+  await clock.advance(26);
+  expect(await beat.call('beats')).toEqual(['every 10', 'every 10', 'every 10']);
+  await clock.advance(5);
+  expect((await beat.call('beats')).length).toBe(4);
+  beat.cast('stop');
+  await clock.advance(100);
+  expect((await beat.call('beats')).length).toBe(4);
+});
+
+test('ctx.every dies with its actor, and leaves out the beats that were missed', async () => {
+  const { clock } = bench();
+  // A clock whose timers come late, as when the event loop stands still.
+  let late = 0;
+  const { system } = bench({
+    clock: {
+      now: () => clock.now() + late,
+      wallTime: () => clock.wallTime(),
+      setTimeout: (callback, ms) => clock.setTimeout(callback, ms),
+    },
+  });
+  const beat = await system.spawn(Beat());
+  beat.cast('start', 10);
+  await clock.advance(5);
+  late = 37;
+  await clock.advance(5);
+  expect(await beat.call('beats', undefined, { timeout: Number.POSITIVE_INFINITY })).toEqual(['every 10']);
+  // It is 47: the next is due at 50.
+  await clock.advance(2);
+  expect((await beat.call('beats', undefined, { timeout: Number.POSITIVE_INFINITY })).length).toBe(1);
+  await clock.advance(1);
+  expect((await beat.call('beats', undefined, { timeout: Number.POSITIVE_INFINITY })).length).toBe(2);
+  expect(clock.pending).toBe(1);
+  system.exit(beat.pid, 'kill');
+  expect(clock.pending).toBe(0);
+});
+
+test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('a rhythm of %s is refused', async ms => {
+  const { system } = bench();
+  const beat = await system.spawn(Beat());
+  const ended = system.whenEnded(beat);
+  beat.cast('start', ms);
+  expect(await ended).toMatchObject({ code: 'invalid-option' });
+});
+
 describe('the clock of the machine', () => {
   beforeEach(() => {
     vi.useFakeTimers();

@@ -1,7 +1,9 @@
 export type { MembershipEvent, MemberView } from '@foundation-ts/cluster';
 export {
   type Address,
+  type AsyncStreamOptions,
   actor,
+  asyncStream,
   type CallOptions,
   type ChildInfo,
   type ChildSpec,
@@ -19,8 +21,12 @@ export {
   failure,
   formatAddress,
   formatTree,
+  GenServer,
+  genServer,
   isFoundationError,
   type Log,
+  type MachineContext,
+  machine,
   noReply,
   type PartitionSupervisorHandle,
   Pid,
@@ -32,6 +38,12 @@ export {
   type SupervisorHandle,
   stderrLog,
   supervisor,
+  Task,
+  type TaskResult,
+  type TaskSupervisorHandle,
+  task,
+  taskSupervisor,
+  tasksOf,
 } from '@foundation-ts/core';
 export type { DiscoveryStrategy } from '@foundation-ts/discovery';
 export { gossip } from '@foundation-ts/discovery/gossip';
