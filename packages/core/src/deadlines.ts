@@ -2,7 +2,8 @@ import type { Clock, Timer } from './clock.js';
 
 /** Something with a deadline; a node of an intrusive list, so that a deadline costs no object. */
 export interface Expiring {
-  deadline: number;
+  /** By the clock; undefined while it has none. Not a number from the start, so that a number is not allocated for each. */
+  deadline: number | undefined;
   previous: Expiring | undefined;
   next: Expiring | undefined;
   list: DeadlineList | undefined;
@@ -57,13 +58,13 @@ class DeadlineList {
   #fire(): void {
     this.#timer = undefined;
     const now = this.#clock.now();
-    while (this.#first !== undefined && this.#first.deadline <= now) {
+    while (this.#first !== undefined && (this.#first.deadline as number) <= now) {
       const due = this.#first;
       this.remove(due);
       due.expire();
     }
     if (this.#first !== undefined && this.#timer === undefined) {
-      this.#timer = this.#clock.setTimeout(this.#onFire, this.#first.deadline - now);
+      this.#timer = this.#clock.setTimeout(this.#onFire, (this.#first.deadline as number) - now);
     }
   }
 }

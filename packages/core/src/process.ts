@@ -81,6 +81,7 @@ export class Process implements Runnable {
   #doomed = false;
   #lastOp = '';
   #lastCast: Handler | undefined = undefined;
+  #lastCall: Handler | undefined = undefined;
   /** The length at which the next message is not simply put into the mailbox: its capacity, or one that is to be reported. */
   #alarm: number;
   #long: LongMailbox | undefined = undefined;
@@ -111,6 +112,11 @@ export class Process implements Runnable {
 
   get ready(): boolean {
     return this.mailbox.size > 0 && !this.busy && this.status === 'running';
+  }
+
+  /** Whether a call that it gets now is likely to be answered by the next microtask. */
+  get prompt(): boolean {
+    return !this.busy && !this.active && this.status === 'running' && this.system.copy === undefined;
   }
 
   // --- arrivals -------------------------------------------------------------------------------------------------
@@ -256,6 +262,7 @@ export class Process implements Runnable {
       }
       this.#lastOp = op;
       this.#lastCast = handler;
+      this.#lastCall = undefined;
     }
     const system = this.system;
     system.current = this;
@@ -272,10 +279,16 @@ export class Process implements Runnable {
   }
 
   #handleCall(op: string, payload: unknown, answer: Answer): void {
-    const handler = this.program.calls.get(op);
-    if (handler === undefined) {
-      answer.fail(this.#unknownOperation('call', op));
-      return;
+    let handler = this.#lastCall;
+    if (op !== this.#lastOp || handler === undefined) {
+      handler = this.program.calls.get(op);
+      if (handler === undefined) {
+        answer.fail(this.#unknownOperation('call', op));
+        return;
+      }
+      this.#lastOp = op;
+      this.#lastCall = handler;
+      this.#lastCast = undefined;
     }
     const system = this.system;
     system.current = this;

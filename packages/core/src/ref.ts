@@ -109,6 +109,13 @@ export class ActorRef {
     within: Answer | undefined,
   ): Promise<unknown> {
     const call = new PendingCall(this.#system, op, this);
+    if (target instanceof Process && within === undefined && target.prompt) {
+      const timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
+      if (isTimeout(timeout) && (options?.signal ?? this.#options?.signal) === undefined) {
+        call.expectWithin(timeout);
+        return this.#system.promptCalls.make(call, target, payload);
+      }
+    }
     this.#start(call, options, within);
     if (!call.settled) this.#system.call(target, op, payload, options ?? this.#options, call);
     return call.promise;
@@ -139,7 +146,7 @@ export class ActorRef {
 
   #start(call: PendingCall, options: CallOptions | undefined, within: Answer | undefined): void {
     const timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
-    if (typeof timeout !== 'number' || !(timeout >= 0)) {
+    if (!isTimeout(timeout)) {
       call.fail(invalidOption('timeout', timeout, 'milliseconds, 0 or more, or Infinity'));
       return;
     }
@@ -153,4 +160,8 @@ export class ActorRef {
   #unresolved(op: string): FoundationError {
     return new FoundationError('noproc', `'${op}' was not sent: nobody is ${this} now.`);
   }
+}
+
+function isTimeout(timeout: unknown): timeout is number {
+  return typeof timeout === 'number' && timeout >= 0;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import { SLICE_MESSAGES, TURN_MESSAGES, TURN_MS } from './defaults.js';
+import { Fifo } from './fifo.js';
 
 /** What the scheduler runs. */
 export interface Runnable {
@@ -32,6 +33,9 @@ export interface SchedulerInit {
 /** Slices of a turn of the event loop that are timed one by one; later ones are timed together. */
 const TIMED_SLICES = 64;
 
+/** What follows it follows in a microtask: `queueMicrotask` of Node costs several times as much. */
+const resolved = Promise.resolve();
+
 /** Messages between two looks at the clock: few while handlers take long, more while they are quick. */
 const FEWEST_BETWEEN_CHECKS = 1;
 const MOST_BETWEEN_CHECKS = 64;
@@ -42,12 +46,14 @@ const MOST_BETWEEN_CHECKS = 64;
  */
 export class Scheduler {
   readonly #clock: Clock;
-  readonly #queue: Runnable[] = [];
-  readonly #run = (): void => this.#turn();
+  readonly #queue = new Fifo<Runnable>();
+  readonly #run = (): void => this.#turnSafely();
   readonly #macrotask = (): void => this.#newTurn();
   readonly #onTurnEnd: () => void;
-  #first = 0;
   #armed = false;
+  /** The caller brings a microtask of its own, which calls {@link flush}. */
+  #lent = false;
+  #borrowed = false;
   #running = false;
   #macrotaskArmed = false;
   #left = TURN_MESSAGES;
@@ -78,7 +84,7 @@ export class Scheduler {
 
   /** Whether nothing waits to run. */
   get idle(): boolean {
-    return this.#first === this.#queue.length && !this.#running;
+    return this.#queue.length === 0 && !this.#running;
   }
 
   schedule(runnable: Runnable): void {
@@ -101,7 +107,33 @@ export class Scheduler {
     this.touch();
     if (this.#left > 0) {
       this.#armed = true;
-      queueMicrotask(this.#run);
+      if (this.#lent) this.#borrowed = true;
+      else void resolved.then(this.#run);
+    }
+  }
+
+  /** From now until {@link unlend} the caller promises to call {@link flush} in a microtask that it has queued already. */
+  lend(): void {
+    this.#lent = true;
+  }
+
+  unlend(): void {
+    this.#lent = false;
+  }
+
+  /** Runs what is ready if that waits for a microtask that was lent. */
+  flush(): void {
+    if (this.#borrowed) this.#turnSafely();
+  }
+
+  /** A failure of the runtime is an uncaught exception, not the rejection of a promise that someone may or may not look at. */
+  #turnSafely(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 
@@ -110,7 +142,7 @@ export class Scheduler {
     this.#left = TURN_MESSAGES;
     this.#timed = this.#timedSlices;
     this.#onTurnEnd();
-    if (this.#first < this.#queue.length && !this.#armed) {
+    if (this.#queue.length > 0 && !this.#armed) {
       this.touch();
       this.#turn();
     }
@@ -118,14 +150,14 @@ export class Scheduler {
 
   #turn(): void {
     this.#armed = false;
+    this.#borrowed = false;
     this.#running = true;
     const queue = this.#queue;
     this.#pure = false;
     if (this.#timed > 0) this.#sliceStart = this.#clock.now();
-    while (this.#first < queue.length && this.#left > 0) {
+    while (queue.length > 0 && this.#left > 0) {
       if (this.#schedule !== undefined) this.#choose(this.#schedule);
-      const next = queue[this.#first] as Runnable;
-      this.#first++;
+      const next = queue.shift();
       next.queued = false;
       const limit = Math.min(SLICE_MESSAGES, this.#left, this.#stride);
       const handled = next.run(this.#schedule?.slice?.(limit) ?? limit);
@@ -137,28 +169,14 @@ export class Scheduler {
       this.#left -= handled;
       this.#untilCheck -= handled > 0 ? handled : 1;
       if (this.#untilCheck <= 0) this.#check(next, handled);
-      if (this.#first >= 1024 && this.#first * 2 >= queue.length) {
-        queue.copyWithin(0, this.#first);
-        queue.length -= this.#first;
-        this.#first = 0;
-      }
     }
-    if (this.#first === queue.length) {
-      queue.length = 0;
-      this.#first = 0;
-    } else {
-      this.touch();
-    }
+    if (queue.length > 0) this.touch();
     this.#running = false;
   }
 
   /** Brings the one who is to run next to the front of the queue. */
   #choose(schedule: Schedule): void {
-    const queue = this.#queue;
-    const at = this.#first + schedule.pick(queue.length - this.#first);
-    const chosen = queue[at] as Runnable;
-    queue[at] = queue[this.#first] as Runnable;
-    queue[this.#first] = chosen;
+    this.#queue.toFront(schedule.pick(this.#queue.length));
   }
 
   #time(runnable: Runnable, handled: number): void {

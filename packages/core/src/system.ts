@@ -20,6 +20,7 @@ import { type Log, stderrLog } from './log.js';
 import { type Answer, type CallHost, PendingCall } from './pending-call.js';
 import { Pid } from './pid.js';
 import { DOWN, EXIT, Process, RUN, type Watcher } from './process.js';
+import { PromptCalls } from './prompt-calls.js';
 import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
 import { releaseRegistrations } from './registration.js';
@@ -83,6 +84,7 @@ export class ActorSystem implements CallHost {
   );
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
+  readonly promptCalls: PromptCalls;
   readonly copy: ((value: unknown) => unknown) | undefined;
   /** Messages from which on an unbounded mailbox is reported. */
   readonly longMailbox: number;
@@ -128,6 +130,7 @@ export class ActorSystem implements CallHost {
       slowAfter: threshold('slowHandler', init.slowHandler, SLOW_HANDLER),
       onSlow: (runnable, ms, messages) => this.#reportSlow(runnable, ms, messages),
     });
+    this.promptCalls = new PromptCalls(this.scheduler);
   }
 
   /** How many actors live here. */

@@ -311,8 +311,13 @@ describe('deadlines', () => {
     const counter = await system.spawn(Counter(0));
     const byChild = system.refBy<typeof Counter>({ resolve: () => system.process(counter.pid) });
     const before = clock.pending;
-    const calls = Array.from({ length: 10_000 }, (_, n) => (n % 2 === 0 ? counter : byChild).call('add', 1));
+    const until = gate();
+    const calls = Array.from({ length: 10_000 }, (_, n) =>
+      (n % 2 === 0 ? counter : byChild).call('wait', until.promise),
+    );
+    await settle();
     expect(clock.pending - before).toBe(1);
+    until.open();
     await Promise.all(calls);
     await settle();
     expect(clock.pending).toBe(before);
@@ -325,6 +330,8 @@ describe('deadlines', () => {
     const calls = Array.from({ length: 100 }, (_, n) =>
       rejection(counter.call('wait', until.promise, { timeout: 50 + n / 100 })),
     );
+    await settle();
+    expect(clock.pending).toBeGreaterThanOrEqual(1);
     expect(clock.pending).toBeLessThanOrEqual(2);
     await clock.advance(49);
     await clock.advance(2);

@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { Gate } from '../gate.js';
 import { keepBusy } from '../work.js';
@@ -9,7 +9,7 @@ interface Worker {
 
 export async function start(actors: number): Promise<Running> {
   const gate = new Gate();
-  const system = new ActorSystem({ node: 'bench' });
+  const system = new ActorSystem({ node: 'bench', log: silentLog });
   const Busy = actor({
     name: 'busy',
     init: () => ({}),

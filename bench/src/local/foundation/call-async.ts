@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { callRepeatedly } from '../work.js';
 
@@ -14,7 +14,7 @@ const Counter = actor({
 });
 
 export async function start(): Promise<Running> {
-  const system = new ActorSystem({ node: 'bench' });
+  const system = new ActorSystem({ node: 'bench', log: silentLog });
   const counter = await system.spawn(Counter(0));
   return { round: size => callRepeatedly('call.async', size, 100, () => counter.call('get')) };
 }

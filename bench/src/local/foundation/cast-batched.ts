@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { Gate } from '../gate.js';
 import { castInBatches } from '../work.js';
@@ -15,7 +15,7 @@ export async function start(): Promise<Running> {
       },
     },
   });
-  const system = new ActorSystem({ node: 'bench' });
+  const system = new ActorSystem({ node: 'bench', log: silentLog });
   const counter = await system.spawn(Counter(0));
   return { round: size => castInBatches(size, gate, value => counter.cast('add', value)) };
 }

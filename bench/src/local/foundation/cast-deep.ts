@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { Gate } from '../gate.js';
 import { castAtOnce } from '../work.js';
@@ -17,7 +17,7 @@ export async function start(): Promise<Running> {
           },
         },
       });
-      const system = new ActorSystem({ node: 'bench' });
+      const system = new ActorSystem({ node: 'bench', log: silentLog });
       const counter = await system.spawn(Counter(0));
       const values = await castAtOnce(size, gate, value => counter.cast('add', value));
       await system.shutdown();

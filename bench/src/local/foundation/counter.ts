@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 
 const Counter = actor({
   name: 'counter',
@@ -8,7 +8,7 @@ const Counter = actor({
 
 /** A counter that answers `get`, as a function that asks it. */
 export async function openCounter(): Promise<() => Promise<number>> {
-  const system = new ActorSystem({ node: 'bench' });
+  const system = new ActorSystem({ node: 'bench', log: silentLog });
   const counter = await system.spawn(Counter(0));
   return () => counter.call('get');
 }

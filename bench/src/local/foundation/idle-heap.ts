@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { heapPerItem } from '../heap.js';
 
@@ -15,7 +15,7 @@ export async function start(): Promise<Running> {
   return {
     round: size =>
       heapPerItem('idle.heap', size, async alive => {
-        const system = new ActorSystem({ node: 'bench' });
+        const system = new ActorSystem({ node: 'bench', log: silentLog });
         for (let index = 0; index < size; index++) alive.push(await system.spawn(Counter(0)));
       }),
   };

@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { rate } from '../rate.js';
 
@@ -8,7 +8,7 @@ export async function start(): Promise<Running> {
   const Named = actor({ name: 'named', init: () => ({}) });
   return {
     round: async size => {
-      const system = new ActorSystem({ node: 'bench' });
+      const system = new ActorSystem({ node: 'bench', log: silentLog });
       for (let index = 0; index < size; index++) await system.spawn(Named());
       const processes = [...system.processes()];
       const names = processes.map((_, index) => `actor-${index}`);

@@ -1,4 +1,4 @@
-import { ActorSystem, actor } from '@foundation-ts/core';
+import { ActorSystem, actor, silentLog } from '@foundation-ts/core';
 import type { Running } from '../../bench.js';
 import { rate } from '../rate.js';
 
@@ -14,7 +14,7 @@ export async function start(): Promise<Running> {
   });
   return {
     round: async size => {
-      const system = new ActorSystem({ node: 'bench' });
+      const system = new ActorSystem({ node: 'bench', log: silentLog });
       const values = await rate('spawn', size, async () => {
         for (let index = 0; index < size; index++) await system.spawn(Counter(0));
       });
