@@ -12,14 +12,15 @@ export function isLoopback(host: string): boolean {
  * Refuses to listen where strangers could connect without proof.
  * @param host - what is about to be bound
  * @param hasSecret - whether connections have to prove that they know a secret
+ * @param mutualTls - whether both ends of each connection have to show a certificate
  * @throws FoundationError `insecure`
  */
-export function checkBind(host: string, hasSecret: boolean): void {
-  if (hasSecret || isLoopback(host)) return;
+export function checkBind(host: string, hasSecret: boolean, mutualTls = false): void {
+  if (hasSecret || mutualTls || isLoopback(host)) return;
   throw new FoundationError(
     'insecure',
-    `Refused to listen on ${host} without a secret: anyone who reaches the port could join the cluster and run code on it. ` +
-      `Give every node the same secret (option 'secret' or FOUNDATION_SECRET, at least 16 random bytes), or listen on 127.0.0.1.`,
+    `Refused to listen on ${host} without a secret and without TLS: anyone who reaches the port could join the cluster and run code on it. ` +
+      `Give every node the same secret (option 'secret' or FOUNDATION_SECRET, at least 16 random bytes) or a certificate of its own (option 'tls'), or listen on 127.0.0.1.`,
     { details: { host } },
   );
 }

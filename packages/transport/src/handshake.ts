@@ -1,6 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type ErrorCode, FoundationError, invalidOption } from '@foundation-ts/core';
 import { MAX_NAME_BYTES } from './defaults.js';
+import { namesNode } from './tls/identity.js';
+import type { ConnectionSecurity } from './transport.js';
 
 /** Oldest and newest protocol that this version speaks. */
 export const PROTOCOL_MIN = 1;
@@ -20,7 +22,22 @@ export const HELLO_BYTES = AT_NAME + 1 + MAX_NAME_BYTES;
 const PROOF_BYTES = 5 + MAC_BYTES;
 const REJECT_BYTES = 6;
 
-const rejectCodes: readonly ErrorCode[] = ['protocol', 'auth-failed', 'incompatible', 'wrong-cluster', 'timeout'];
+/** A bit of the hello's flags: the speaker demands a proof that both know a secret. */
+const FLAG_SECRET = 1;
+/** A bit of the hello's flags: the speaker has a TLS exporter value. */
+const FLAG_EXPORTER = 2;
+
+/** Why a side refuses the other; a number on the wire, so that new ones go to the end. */
+const rejections = [
+  'protocol',
+  'auth-failed',
+  'incompatible',
+  'wrong-cluster',
+  'timeout',
+  'certificate',
+  'identity',
+] as const;
+type Rejection = (typeof rejections)[number];
 
 /** Which side of a connection this is. */
 export type HandshakeRole = 'dialler' | 'listener';
@@ -34,8 +51,13 @@ export interface HandshakeInit {
   readonly name: string;
   /** An integer from 0. */
   readonly incarnation: number;
-  /** What both sides must know; undefined: neither side proves anything. */
-  readonly secret?: Uint8Array | undefined;
+  /**
+   * What both sides must know; undefined: neither side proves anything. Of several, a dialler proves the first, and a listener
+   * takes, and answers with, any.
+   */
+  readonly secret?: Uint8Array | readonly Uint8Array[] | undefined;
+  /** What TLS has established: the proof is bound to it, and the peer may claim no name that its certificate does not give it. */
+  readonly security?: ConnectionSecurity | undefined;
   /** 32 fresh random bytes. */
   readonly nonce: Uint8Array;
 }
@@ -47,7 +69,7 @@ export interface ProvenPeer {
   readonly clusterId: string;
   /** The protocol version that both speak. */
   readonly version: number;
-  /** Both hellos: equal on both sides, and different for each connection. */
+  /** Both hellos and, if both sides have it, the TLS exporter value: equal on both sides, and different for each connection. */
   readonly transcript: Uint8Array;
   /** Known to these two nodes only, if there is a secret; different for each connection. */
   readonly key: Uint8Array;
@@ -67,6 +89,8 @@ interface Hello {
   readonly incarnation: number;
   readonly clusterId: string;
   readonly version: number;
+  /** Whether it has a TLS exporter value. */
+  readonly exporter: boolean;
 }
 
 export interface HandshakeState {
@@ -79,7 +103,8 @@ export interface HandshakeState {
 /**
  * Starts the mutual proof that both sides of a connection know the same secret: each shows an HMAC-SHA-256 under the
  * secret over both hellos (with their nonces) and its own role, so that neither an old proof nor one's own reflected proof
- * is accepted. The dialler speaks and proves first.
+ * is accepted. The dialler speaks and proves first. If both sides have a TLS exporter value, the proof is over that too: someone in
+ * between who ends TLS on both sides has two different values.
  * @throws FoundationError `invalid-option` for a name, cluster id, incarnation or secret that does not fit
  */
 export function beginHandshake(init: HandshakeInit): readonly [HandshakeState, readonly HandshakeEffect[]] {
@@ -142,26 +167,51 @@ function onHello(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
       'wrong-cluster',
     );
   }
-  const secured = init.secret !== undefined;
-  if (secured !== (bytes[8] === 1)) return fail(state, 'auth-failed', secretMismatch(secured), 'auth-failed');
-  const peer: Hello = { bytes: Uint8Array.prototype.slice.call(bytes), name, incarnation, clusterId, version };
+  const { security } = init;
+  if (security !== undefined && !namesNode(security.peerIdentity, name)) {
+    return fail(
+      state,
+      'auth-failed',
+      `it calls itself '${printable(name)}', but its certificate is for ${security.peerIdentity.map(each => `'${printable(each)}'`).join(', ') || 'nobody'}. Give it the certificate of its name`,
+      'identity',
+    );
+  }
+  const flags = bytes[8] as number;
+  const secured = secretsOf(init)[0] !== undefined;
+  if (secured !== ((flags & FLAG_SECRET) !== 0))
+    return fail(state, 'auth-failed', secretMismatch(secured), 'auth-failed');
+  const exporter = (flags & FLAG_EXPORTER) !== 0;
+  const peer: Hello = {
+    bytes: Uint8Array.prototype.slice.call(bytes),
+    name,
+    incarnation,
+    clusterId,
+    version,
+    exporter,
+  };
   const next: HandshakeState = { phase: 'proof', init, own, peer };
-  const answer = init.role === 'listener' ? own.slice() : encodeProof(next, init.role);
+  const answer = init.role === 'listener' ? own.slice() : encodeProof(next, init.role, secretsOf(init)[0]);
   return [next, [send(answer)]];
 }
 
 function onProof(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeState, readonly HandshakeEffect[]] {
   const { init, peer } = state;
   if (peer === undefined) throw new Error('a proof before a hello');
-  const theirs = init.role === 'dialler' ? 'listener' : 'dialler';
-  if (!timingSafeEqual(bytes, encodeProof(state, theirs))) {
+  const listens = init.role === 'listener';
+  // The secret of a connection is the dialler's first.
+  const candidates = listens ? secretsOf(init) : secretsOf(init).slice(0, 1);
+  const theirs = listens ? 'dialler' : 'listener';
+  const shown = candidates.filter(secret => timingSafeEqual(bytes, encodeProof(state, theirs, secret)));
+  if (shown.length === 0) {
+    const bound = init.security !== undefined && peer.exporter;
     return fail(
       state,
       'auth-failed',
-      'its proof is wrong: the two nodes have different secrets. Give both the same one',
+      `its proof is wrong: the two nodes have different secrets${bound ? ', or someone in between ends the TLS connection' : ''}. Give both the same one`,
       'auth-failed',
     );
   }
+  const [secret] = shown;
   const transcript = transcriptOf(state);
   const proven: ProvenPeer = {
     name: peer.name,
@@ -169,26 +219,40 @@ function onProof(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
     clusterId: peer.clusterId,
     version: peer.version,
     transcript,
-    key: mac(init.secret, 'foundation session 1', transcript),
+    key: mac(secret, 'foundation session 1', transcript),
   };
   const effects: HandshakeEffect[] = [];
-  if (init.role === 'listener') effects.push(send(encodeProof(state, 'listener')));
+  if (listens) effects.push(send(encodeProof(state, 'listener', secret)));
   effects.push({ type: 'proven', peer: proven });
   return [{ ...state, phase: 'over' }, effects];
 }
 
 function rejected(state: HandshakeState, index: number): readonly [HandshakeState, readonly HandshakeEffect[]] {
-  const code = rejectCodes[index] ?? 'protocol';
-  const why: Partial<Record<ErrorCode, string>> = {
+  const { name, clusterId, secret } = state.init;
+  const rejection = rejections[index] ?? 'protocol';
+  const why: Record<Rejection, string> = {
     'auth-failed':
-      state.init.secret === undefined
+      secret === undefined
         ? secretMismatch(false)
         : 'it did not accept our proof: it has another secret, or none. Give both nodes the same one',
-    'wrong-cluster': `it belongs to another cluster than '${state.init.clusterId}'. Give both nodes the same cluster id, or separate them`,
+    'wrong-cluster': `it belongs to another cluster than '${clusterId}'. Give both nodes the same cluster id, or separate them`,
     incompatible: `it does not speak protocol version ${PROTOCOL_MAX}. Upgrade the older of the two nodes`,
     timeout: 'it found the handshake too slow',
+    certificate:
+      'it did not accept the certificate of this node: none, expired, or of an authority that it does not trust. Its log says which',
+    identity: `the certificate of this node does not name '${name}'. Give the node the certificate of its name`,
+    protocol: 'it refused the handshake',
   };
-  return fail(state, code, why[code] ?? 'it refused the handshake', undefined);
+  return fail(state, codeOf(rejection), why[rejection], undefined);
+}
+
+function codeOf(rejection: Rejection): ErrorCode {
+  return rejection === 'certificate' || rejection === 'identity' ? 'auth-failed' : rejection;
+}
+
+function secretsOf(init: HandshakeInit): readonly (Uint8Array | undefined)[] {
+  const { secret } = init;
+  return secret === undefined || secret instanceof Uint8Array ? [secret] : secret;
 }
 
 function secretMismatch(secured: boolean): string {
@@ -201,7 +265,7 @@ function fail(
   state: HandshakeState,
   code: ErrorCode,
   why: string,
-  tell: ErrorCode | undefined,
+  tell: Rejection | undefined,
 ): readonly [HandshakeState, readonly HandshakeEffect[]] {
   const who = state.peer === undefined ? 'The other side' : `Node '${printable(state.peer.name)}'`;
   const error = new FoundationError(code, `${who} was not accepted: ${why}.`);
@@ -211,10 +275,11 @@ function fail(
 }
 
 function encodeHello(init: HandshakeInit): Uint8Array {
-  const { clusterId, name, incarnation, nonce, secret, role } = init;
+  const { clusterId, name, incarnation, nonce, secret, security, role } = init;
   if (!Number.isSafeInteger(incarnation) || incarnation < 0) {
     throw invalidOption('incarnation', incarnation, 'an integer from 0 to 2^53 - 1');
   }
+  if (secret !== undefined && secret.length === 0) throw invalidOption('secret', secret, 'at least one secret');
   if (nonce.length !== NONCE_BYTES) throw invalidOption('nonce', nonce.length, `${NONCE_BYTES} bytes`);
   const bytes = new Uint8Array(HELLO_BYTES);
   view(bytes).setUint32(0, MAGIC);
@@ -222,7 +287,7 @@ function encodeHello(init: HandshakeInit): Uint8Array {
   bytes[5] = PROTOCOL_MIN;
   bytes[6] = PROTOCOL_MAX;
   bytes[7] = role === 'dialler' ? 1 : 2;
-  bytes[8] = secret === undefined ? 0 : 1;
+  bytes[8] = (secret === undefined ? 0 : FLAG_SECRET) | (security === undefined ? 0 : FLAG_EXPORTER);
   bytes.set(nonce, 9);
   view(bytes).setBigUint64(AT_INCARNATION, BigInt(incarnation));
   writeName(bytes, AT_CLUSTER, 'clusterId', clusterId);
@@ -230,26 +295,30 @@ function encodeHello(init: HandshakeInit): Uint8Array {
   return bytes;
 }
 
-function encodeProof(state: HandshakeState, role: HandshakeRole): Uint8Array {
+function encodeProof(state: HandshakeState, role: HandshakeRole, secret: Uint8Array | undefined): Uint8Array {
   const bytes = new Uint8Array(PROOF_BYTES);
   view(bytes).setUint32(0, MAGIC);
   bytes[4] = KIND_PROOF;
-  bytes.set(mac(state.init.secret, `foundation proof 1 ${role}`, transcriptOf(state)), 5);
+  bytes.set(mac(secret, `foundation proof 1 ${role}`, transcriptOf(state)), 5);
   return bytes;
 }
 
-function encodeReject(code: ErrorCode): Uint8Array {
+/** The frame that tells the other side why it is not accepted. */
+export function encodeReject(why: Rejection): Uint8Array {
   const bytes = new Uint8Array(REJECT_BYTES);
   view(bytes).setUint32(0, MAGIC);
   bytes[4] = KIND_REJECT;
-  bytes[5] = Math.max(0, rejectCodes.indexOf(code));
+  bytes[5] = rejections.indexOf(why);
   return bytes;
 }
 
 function transcriptOf(state: HandshakeState): Uint8Array {
   const { own, peer, init } = state;
   if (peer === undefined) throw new Error('a transcript before both hellos');
-  return Buffer.concat(init.role === 'dialler' ? [own, peer.bytes] : [peer.bytes, own]);
+  const hellos = init.role === 'dialler' ? [own, peer.bytes] : [peer.bytes, own];
+  // Both flags stand in the hellos: whoever changes one changes the transcript.
+  const bound = init.security !== undefined && peer.exporter ? [init.security.exporter] : [];
+  return Buffer.concat([...hellos, ...bound]);
 }
 
 /** HMAC-SHA-256 of a label and data; without a secret it proves nothing, but is still different for each connection. */

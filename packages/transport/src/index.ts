@@ -33,8 +33,10 @@ export type {
 export type {
   Connection,
   ConnectionEvents,
+  ConnectionSecurity,
   DialOptions,
   Listener,
   ListenOptions,
   Transport,
+  TransportSecurity,
 } from './transport.js';

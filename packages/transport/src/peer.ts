@@ -3,7 +3,7 @@ import type { ChannelDeclaration, ChannelStats } from './channel.js';
 import type { Codec } from './codec.js';
 import type { Transport } from './transport.js';
 
-/** Who a peer is: name and incarnation are proven if there is a secret. */
+/** Who a peer is: with TLS its name is certified, with a secret it is known to be one of those who have that. */
 export interface PeerIdentity {
   readonly name: string;
   readonly incarnation: number;
@@ -80,8 +80,11 @@ export interface EndpointInit {
   };
   readonly transport: Transport;
   readonly codec: Codec;
-  /** What all nodes of the cluster know, at least 16 bytes; without it nobody proves anything. */
-  readonly secret?: Uint8Array | undefined;
+  /**
+   * What all nodes of the cluster know, at least 16 bytes; without it nobody proves anything. Of several, this node proves the first
+   * and accepts all: so a secret is changed without a moment in which nodes don't accept each other.
+   */
+  readonly secret?: Uint8Array | readonly Uint8Array[] | undefined;
   /** Default `control`, `data` and `gossip`. Messages for a channel that a peer lacks travel on `data`. */
   readonly channels?: readonly ChannelDeclaration[];
   readonly clock: Clock;

@@ -10,6 +10,10 @@ import type { Address } from '@foundation-ts/core';
 export interface Transport {
   /** What {@link Address.protocol} says for this transport: `'tcp'`. */
   readonly protocol: string;
+  /** True when only this process can reach it (memory, threads): it needs neither a secret nor TLS. */
+  readonly local?: true;
+  /** Present when every connection is encrypted and both of its ends have shown a certificate. */
+  readonly security?: TransportSecurity;
   /**
    * Starts to accept connections.
    * @throws FoundationError `address-in-use` when the port is taken
@@ -20,6 +24,21 @@ export interface Transport {
    * @throws FoundationError `refused` when nothing listens there, `timeout` when no answer came in time, `noconnection` otherwise
    */
   dial(to: Address, options: DialOptions): Promise<Connection>;
+}
+
+/** What a transport with mutual TLS says of itself. */
+export interface TransportSecurity {
+  /** The names in this node's own certificate; a node's name has to be among them. */
+  identity(): readonly string[];
+}
+
+/** What a transport has established about one connection, before any of its frames. */
+export interface ConnectionSecurity {
+  readonly encrypted: true;
+  /** 32 bytes that only the two ends of this very connection know (RFC 9266): the handshake binds its proof to them. */
+  readonly exporter: Uint8Array;
+  /** The names that the peer's certificate, issued by a trusted authority, gives it: the peer may claim no other. */
+  readonly peerIdentity: readonly string[];
 }
 
 export interface ListenOptions {
@@ -62,8 +81,11 @@ export interface ConnectionEvents {
 export interface Connection {
   /** Where the other side is, as far as the transport knows (an ephemeral port when it dialled us). */
   readonly remote: Address;
+  /** Present on a connection with mutual TLS. */
+  readonly security?: ConnectionSecurity | undefined;
   /**
-   * Queues one frame. The bytes belong to the transport from then on: the caller must not write them again.
+   * Queues one frame. The bytes, with their whole `ArrayBuffer` if the frame is all of it, belong to the transport from then on: the
+   * caller must not touch them again.
    * @returns false: taken, but wait for `drain` before sending more. After a close: false, and the frame is dropped.
    */
   send(frame: Uint8Array): boolean;

@@ -66,7 +66,7 @@ export class Link implements ConnectionEvents, FrameSink {
     this.owner = init.owner;
     this.#init = init;
     this.#startTimer();
-    const [state, effects] = beginHandshake(init.handshake);
+    const [state, effects] = beginHandshake({ ...init.handshake, security: init.connection.security });
     this.#handshake = state;
     this.#apply(effects);
   }

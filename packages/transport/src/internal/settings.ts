@@ -22,6 +22,7 @@ import {
 } from '../defaults.js';
 import { beginHandshake, type HandshakeInit, type HandshakeRole } from '../handshake.js';
 import type { EndpointInit, EndpointLimits } from '../peer.js';
+import { namesNode } from '../tls/identity.js';
 import type { Transport } from '../transport.js';
 import { FRAGMENT_HEADER } from './frames.js';
 
@@ -30,6 +31,8 @@ const CONTROL_BYTES = 48 * 1024;
 const METADATA_BYTES = 32 * 1024;
 const NONCE_BYTES = 32;
 const MIN_SECRET_BYTES = 16;
+/** Each is tried on each incoming proof. */
+const MAX_SECRETS = 8;
 const MIN_FRAGMENT_BYTES = 1_024;
 
 /** What everything inside an endpoint shares, resolved once. */
@@ -43,7 +46,7 @@ export interface Settings {
   readonly codec: Codec;
   /** For the frames that set a session up; knows no extensions. */
   readonly controlCodec: Codec;
-  readonly secret: Uint8Array | undefined;
+  readonly secret: readonly Uint8Array[] | undefined;
   readonly channels: readonly ResolvedChannel[];
   readonly offers: readonly ChannelOffer[];
   readonly clock: Clock;
@@ -57,9 +60,13 @@ export interface Settings {
 
 /** @throws FoundationError `invalid-option` */
 export function resolveSettings(init: EndpointInit): Settings {
-  const { self, secret } = init;
-  if (secret !== undefined && secret.length < MIN_SECRET_BYTES) {
-    throw invalidOption('secret', `${secret.length} bytes`, `at least ${MIN_SECRET_BYTES} random bytes`);
+  const { self } = init;
+  const identity = init.transport.security?.identity();
+  if (identity !== undefined && !namesNode(identity, self.name)) {
+    throw new FoundationError(
+      'invalid-option',
+      `tls.cert is the certificate of ${identity.map(name => `'${name}'`).join(', ') || 'nobody'}, and this node is called '${self.name}'. Give it the certificate of its name, or the name of its certificate.`,
+    );
   }
   const limits = resolveLimits(init.limits ?? {}, init.codec);
   const controlCodec = createCodec({ maxBytes: CONTROL_BYTES });
@@ -76,7 +83,7 @@ export function resolveSettings(init: EndpointInit): Settings {
     transport: init.transport,
     codec: init.codec,
     controlCodec,
-    secret: secret === undefined ? undefined : Uint8Array.from(secret),
+    secret: resolveSecrets(init.secret),
     channels,
     offers: channels.map(({ name, connections, window }) => [name, connections, window]),
     clock: init.clock,
@@ -100,6 +107,20 @@ export function handshakeInit(settings: Settings, role: HandshakeRole): Handshak
     secret: settings.secret,
     nonce: settings.random.bytes(NONCE_BYTES),
   };
+}
+
+function resolveSecrets(given: EndpointInit['secret']): readonly Uint8Array[] | undefined {
+  if (given === undefined) return undefined;
+  const secrets = given instanceof Uint8Array ? [given] : [...given];
+  if (secrets.length === 0 || secrets.length > MAX_SECRETS) {
+    throw invalidOption('secret', `${secrets.length} secrets`, `1 to ${MAX_SECRETS}, the one to prove first`);
+  }
+  for (const { length } of secrets) {
+    if (length < MIN_SECRET_BYTES) {
+      throw invalidOption('secret', `${length} bytes`, `at least ${MIN_SECRET_BYTES} random bytes`);
+    }
+  }
+  return secrets.map(secret => Uint8Array.from(secret));
 }
 
 function resolveLimits(given: EndpointLimits, codec: Codec): Required<EndpointLimits> {

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
-import type { Connection, ConnectionEvents } from '../transport.js';
+import { lost } from '../internal/lost.js';
+import type { OpenSocket } from '../internal/socket-client.js';
+import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter, type Slab } from './frame-writer.js';
 
@@ -10,7 +12,9 @@ const HIGH_WATER = 1024 * 1024;
 /** A connection over one socket. Everything sent in a turn of the event loop goes out as one write. */
 export class TcpConnection implements Connection {
   readonly remote: Address;
+  readonly security: ConnectionSecurity | undefined;
   readonly #socket: Socket;
+  readonly #reset: () => void;
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #reader: FrameReader;
@@ -26,9 +30,11 @@ export class TcpConnection implements Connection {
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
 
-  constructor(socket: Socket, remote: Address, clock: Clock, slab: Slab, maxFrameBytes: number, linger: number) {
+  constructor(open: OpenSocket, remote: Address, clock: Clock, slab: Slab, maxFrameBytes: number, linger: number) {
     this.remote = remote;
-    this.#socket = socket;
+    this.security = open.security;
+    this.#socket = open.socket;
+    this.#reset = open.reset;
     this.#clock = clock;
     this.#linger = linger;
     this.#writer = new FrameWriter(slab);
@@ -92,7 +98,7 @@ export class TcpConnection implements Connection {
     if (reason !== undefined) {
       this.#reason ??= reason;
       this.#state = 'closing';
-      this.#socket.resetAndDestroy();
+      this.#reset();
     } else if (this.#state === 'open') {
       this.#flush();
       this.#state = 'closing';
@@ -102,6 +108,14 @@ export class TcpConnection implements Connection {
       this.#lingerTimer = this.#clock.setTimeout(() => this.#socket.destroy(), this.#linger, { unref: true });
     }
     return this.#closed;
+  }
+
+  /** Says why, and closes; nothing that the other side sent or sends is reported. */
+  refuse(reason: Error, last: Uint8Array): void {
+    if (this.#state !== 'open') return;
+    this.#reason ??= reason;
+    this.send(last);
+    void this.close();
   }
 
   readonly #flush = (): void => {
@@ -143,12 +157,7 @@ export class TcpConnection implements Connection {
   }
 
   #onError(error: Error): void {
-    if (this.#state === 'closing') return;
-    this.#reason ??= new FoundationError(
-      'noconnection',
-      `The connection to ${formatAddress(this.remote)} was lost: ${error.message}.`,
-      { cause: error },
-    );
+    if (this.#state !== 'closing') this.#reason ??= lost(this.remote, error);
   }
 
   #onClose(): void {

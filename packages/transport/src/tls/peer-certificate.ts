@@ -1,0 +1,59 @@
+import type { TLSSocket } from 'node:tls';
+import type { ConnectionSecurity } from '../transport.js';
+import { identityOf } from './identity.js';
+
+/** The label of RFC 9266 for TLS 1.3. */
+const EXPORTER = 'EXPORTER-Channel-Binding';
+const EXPORTER_BYTES = 32;
+
+/** What TLS has established about a socket whose certificate has no {@link certificateProblem}. */
+export function securityOf(socket: TLSSocket): ConnectionSecurity {
+  return {
+    encrypted: true,
+    exporter: socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER, Buffer.alloc(0)),
+    peerIdentity: identityOf(socket.getPeerCertificate()),
+  };
+}
+
+/** Why the other side's certificate is not accepted, and what to do; undefined: it is. */
+export function certificateProblem(socket: TLSSocket): string | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return 'it showed no certificate. Give it one (option tls)';
+  if (socket.authorized) return undefined;
+  // Typed as an Error, but it is the text of a code.
+  const code = String(socket.authorizationError);
+  const subject = printable(certificate.subject);
+  const issuer = printable(certificate.issuer);
+  switch (code) {
+    case 'CERT_HAS_EXPIRED':
+      return `its certificate (${subject}) expired on ${certificate.validTo}. Renew it; nodes with a provider as option tls take the new one without a restart`;
+    case 'CERT_NOT_YET_VALID':
+      return `its certificate (${subject}) is valid only from ${certificate.validFrom}. Check the clocks of both machines`;
+    case 'CERT_REVOKED':
+      return `its certificate (${subject}) was withdrawn by its authority. Issue a new one`;
+    case 'INVALID_PURPOSE':
+      return `its certificate (${subject}) is not for this use. Issue it with the extended key usages serverAuth and clientAuth`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'CERT_SIGNATURE_FAILURE':
+      return `its certificate (${subject}) is of an authority that this node does not trust (${issuer}). Add that authority to this node's tls.ca, or issue the certificate by one that is there`;
+    default:
+      return `its certificate (${subject}) is not valid: ${code}`;
+  }
+}
+
+/** Whether an error of the TLS handshake is the other side's "your certificate is not good enough". */
+export function looksLikeTlsRefusal(error: NodeJS.ErrnoException): boolean {
+  return /alert (bad certificate|certificate|unknown ca|access denied)/i.test(error.message);
+}
+
+/** What a stranger wrote into a certificate, fit for a log line. */
+function printable(text: string): string {
+  return text
+    .replace(/\n/g, ', ')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 200);
+}

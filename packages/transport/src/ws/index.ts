@@ -1,0 +1,1 @@
+export { type WsInit, ws } from './transport.js';
