@@ -2,7 +2,10 @@ import type { Timer } from '@foundation-ts/core';
 import type { ChildTable } from './child-table.js';
 import { STOPPED_KEPT } from './defaults.js';
 import type { HostNode } from './host-node.js';
-import { replicaId } from './internal/replica-id.js';
+import { parseReplicaId, replicaId } from './internal/replica-id.js';
+
+/** Buckets of the table searched for forgotten writers at a time. */
+const SEARCHED_BUCKETS = 64;
 
 /** What {@link Housekeeping} works with. */
 export interface HousekeepingInit {
@@ -57,6 +60,7 @@ export class Housekeeping {
     try {
       if (this.#allInView()) {
         this.#removeStopped(node.clock.now());
+        this.#findOldWriters(node.clock.now());
         await this.#forgetWriters(node.clock.now());
       }
     } catch (error) {
@@ -79,6 +83,21 @@ export class Housekeeping {
     }
   }
 
+  /** Those who saw an incarnation go may be gone themselves: a few of the buckets are searched for writers whose node has come back as another. */
+  #findOldWriters(now: number): void {
+    const { table, node } = this.#init;
+    const { map } = table.replica;
+    const from = Math.floor(node.random.next() * map.bucketCount);
+    const some = Array.from({ length: SEARCHED_BUCKETS }, (_, index) => (from + index) % map.bucketCount);
+    for (const { context } of map.extract(some).buckets) {
+      context.forEach(writer => {
+        const owner = parseReplicaId(writer);
+        if (owner === undefined || this.#goneAt.has(writer)) return;
+        if ((node.member(owner.node)?.incarnation ?? 0) > owner.incarnation) this.#goneAt.set(writer, now);
+      });
+    }
+  }
+
   /** Live entries that a dead incarnation wrote are written again by their choosers; when there are none anywhere, its writes are forgotten. */
   async #forgetWriters(now: number): Promise<void> {
     const { table, node } = this.#init;
@@ -90,7 +109,8 @@ export class Housekeeping {
         const entry = table.get(id);
         if (entry !== undefined && this.#init.isChooser(id)) table.put(entry);
       }
-      if (ids.length > 0 || !this.#init.isChooser(writer)) continue;
+      // Whoever knows of the death may do it, for the chooser may have come later; by chance it is rarely all of them at once.
+      if (ids.length > 0 || node.random.next() < 0.5) continue;
       const others = table.replica.peers();
       await Promise.all(others.map(other => table.replica.compareWith(other)));
       if (table.writtenBy(writer).length > 0 || !this.#allInView()) continue;
