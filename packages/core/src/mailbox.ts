@@ -86,9 +86,11 @@ export class Mailbox {
     const next = new Array<unknown>(capacity * STRIDE);
     const old = this.#items;
     if (old !== undefined) {
-      const length = this.size * STRIDE;
       const start = this.#first * STRIDE;
-      for (let index = 0; index < length; index++) next[index] = old[(start + index) % old.length];
+      const length = this.size * STRIDE;
+      const untilEnd = Math.min(length, old.length - start);
+      for (let index = 0; index < untilEnd; index++) next[index] = old[start + index];
+      for (let index = untilEnd; index < length; index++) next[index] = old[index - untilEnd];
     }
     this.#items = next;
     this.#capacity = capacity;

@@ -21,6 +21,9 @@ export const RUN = 3;
 /** Calls and offers that wait here are looked through for those whose callers gave up from this many on. */
 const SWEEP_FROM = 64;
 
+/** The mailbox of every actor that has had no message yet: always empty. */
+const noMail = new Mailbox();
+
 /** The life of a process. */
 export type ProcessStatus = 'starting' | 'running' | 'sealed' | 'terminating' | 'dead';
 
@@ -57,12 +60,14 @@ export class Process implements Runnable {
   readonly program: Program;
   readonly start: Start<AnyDefinition>;
   readonly parent: Pid | undefined;
-  readonly mailbox: Mailbox = new Mailbox();
+  /** One for all until its first message, so that an actor that has none costs no mailbox. Only {@link #put} adds to it. */
+  mailbox: Mailbox = noMail;
   state: unknown = undefined;
   names: readonly string[] | undefined = undefined;
   /** What it holds in local registries: the newest, with the others behind it. */
   registrations: RegistryEntry | undefined = undefined;
-  links: Map<string, Pid> | undefined = undefined;
+  /** By the number of a local pid, the key of another. */
+  links: Map<number | string, Pid> | undefined = undefined;
   watchers: Map<string, Watcher> | undefined = undefined;
   monitoring: Map<MonitorRef, Pid> | undefined = undefined;
   timers: Set<{ cancel(): void }> | undefined = undefined;
@@ -123,7 +128,7 @@ export class Process implements Runnable {
 
   enqueueCast(op: string, payload: unknown): void {
     if (this.mailbox.size >= this.#alarm && !this.#makeRoom(op, payload)) return;
-    this.mailbox.push(op, payload, undefined);
+    this.#put(op, payload, undefined);
     if (!this.queued) this.#schedule();
   }
 
@@ -136,7 +141,7 @@ export class Process implements Runnable {
         return;
       }
     }
-    this.mailbox.push(op, payload, answer);
+    this.#put(op, payload, answer);
     if (!this.queued) this.#schedule();
   }
 
@@ -146,7 +151,7 @@ export class Process implements Runnable {
       answer.fail(this.#unknownOperation('cast', op));
     } else if (this.mailbox.size < this.program.capacity && this.#offers === undefined) {
       if (this.mailbox.size >= this.#alarm) this.#grown();
-      this.mailbox.push(op, payload, undefined);
+      this.#put(op, payload, undefined);
       if (!this.queued) this.#schedule();
       answer.succeed(undefined);
     } else {
@@ -162,8 +167,13 @@ export class Process implements Runnable {
   /** Puts a signal in order behind the messages that are there; no capacity bounds it. */
   enqueueSignal(kind: number, payload: Down | Exit | (() => unknown)): void {
     if (this.mailbox.size >= this.#alarm && this.mailbox.size < this.program.capacity) this.#grown();
-    this.mailbox.push(kind, payload, undefined);
+    this.#put(kind, payload, undefined);
     if (!this.queued) this.#schedule();
+  }
+
+  #put(head: unknown, payload: unknown, meta: unknown): void {
+    if (this.mailbox === noMail) this.mailbox = new Mailbox();
+    this.mailbox.push(head, payload, meta);
   }
 
   #schedule(): void {
@@ -223,7 +233,7 @@ export class Process implements Runnable {
     while (offers.length > 0 && this.mailbox.size < this.program.capacity) {
       const offer = offers.shift() as OfferWaiter;
       if (offer.answer.settled) continue;
-      this.mailbox.push(offer.op, offer.payload, undefined);
+      this.#put(offer.op, offer.payload, undefined);
       offer.answer.succeed(undefined);
     }
     if (offers.length === 0) this.#offers = undefined;

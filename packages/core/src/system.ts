@@ -502,7 +502,7 @@ export class ActorSystem implements CallHost {
     const process = this.#processes.get(to.id);
     if (process === undefined || !this.isLocal(to)) return;
     if (viaLink) {
-      if (process.links?.delete(from.key) !== true) return;
+      if (process.links?.delete(this.#linkId(from)) !== true) return;
       if (!this.isLocal(from)) this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
     }
     if (reason === 'kill' && !viaLink) {
@@ -545,14 +545,14 @@ export class ActorSystem implements CallHost {
 
   #linkGone(process: Process, to: Pid, reason: ExitReason): void {
     process.links ??= new Map();
-    process.links.set(to.key, to);
+    process.links.set(this.#linkId(to), to);
     this.#signal(() => this.receiveExit(to, process.pid, reason, true));
   }
 
   /** Records a link between a local process and a remote pid. */
   addRemoteLink(process: Process, remote: Pid): void {
     process.links ??= new Map();
-    process.links.set(remote.key, remote);
+    process.links.set(this.#linkId(remote), remote);
     const key = nodeKey(remote);
     let links = this.#remoteLinks.get(key);
     if (links === undefined) {
@@ -563,9 +563,9 @@ export class ActorSystem implements CallHost {
   }
 
   unlink(process: Process, to: Pid): void {
-    if (process.links?.delete(to.key) !== true) return;
+    if (process.links?.delete(this.#linkId(to)) !== true) return;
     if (this.isLocal(to)) {
-      this.#processes.get(to.id)?.links?.delete(process.pid.key);
+      this.#processes.get(to.id)?.links?.delete(this.#linkId(process.pid));
       return;
     }
     this.#remoteLinks.get(nodeKey(to))?.delete(linkKey(process.pid, to));
@@ -574,7 +574,7 @@ export class ActorSystem implements CallHost {
 
   /** The other side of a link has unlinked. */
   receiveUnlink(from: Pid, to: Pid): void {
-    this.process(to)?.links?.delete(from.key);
+    this.process(to)?.links?.delete(this.#linkId(from));
     this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
   }
 
@@ -585,16 +585,21 @@ export class ActorSystem implements CallHost {
     else this.gateway?.exit(to, from, 'noproc', true);
   }
 
+  /** What a link is kept under: of local pids the number, which costs no text. */
+  #linkId(pid: Pid): number | string {
+    return this.isLocal(pid) ? pid.id : pid.key;
+  }
+
   #linkLocal(left: Process, right: Process): void {
     left.links ??= new Map();
     right.links ??= new Map();
-    left.links.set(right.pid.key, right.pid);
-    right.links.set(left.pid.key, left.pid);
+    left.links.set(this.#linkId(right.pid), right.pid);
+    right.links.set(this.#linkId(left.pid), left.pid);
   }
 
   #unlinkLocal(left: Process, right: Process): void {
-    left.links?.delete(right.pid.key);
-    right.links?.delete(left.pid.key);
+    left.links?.delete(this.#linkId(right.pid));
+    right.links?.delete(this.#linkId(left.pid));
   }
 
   /** @param target - undefined for nobody, which fires with `noproc` */

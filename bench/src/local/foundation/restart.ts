@@ -20,7 +20,7 @@ export async function start(): Promise<Running> {
     },
   });
   const system = new ActorSystem({ node: 'bench', log: silentLog });
-  const tree = await system.supervise(supervisor({ maxRestarts: 1e9, children: [Fragile()] }));
+  const tree = await system.supervise(supervisor({ maxRestarts: 1e9, within: 1, children: [Fragile()] }));
   const fragile = tree.ref(Fragile, 'fragile');
   const crashOften = async (times: number, delays: Float64Array) => {
     for (let index = 0; index < times; index++) {
