@@ -296,8 +296,6 @@ export class MachineRuntime {
   #start(key: string, { ms, event, payload }: TimeoutRequest): void {
     const running: RunningTimeout = { event, payload, timer: undefined };
     if (ms === 0) {
-      // Any event before it has cancelled an event time-out.
-      if (key === EVENT_TIMEOUT && (this.#queue.length > 0 || this.#due.length > 0)) return;
       this.#due.push(key);
     } else {
       const timer = this.process.system.clock.setTimeout(() => {

@@ -95,8 +95,7 @@ export function task<A = void, R = unknown>(
 /** Runs the work of a task as a message, so that the actor is busy with it and nothing else is handled meanwhile. */
 export function runInTurn(process: Process, work: () => unknown, done: (value: unknown) => void): void {
   process.enqueueSignal(RUN, async () => {
-    const value = await work();
-    if (process.status === 'running') done(value);
+    done(await work());
   });
 }
 

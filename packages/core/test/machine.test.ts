@@ -371,13 +371,25 @@ describe('time-outs', () => {
   });
 
   test('a state time-out of 0 that waits behind an event is cancelled when that changes the state', async () => {
-    const { log, tell } = await puppeteer();
+    const { log, tell, ref } = await puppeteer();
     tell('one', m => {
       m.stateTimeout(0, 'in', 'never');
       m.nextEvent('out', ((inner: M) => inner.next('b')) satisfies Work);
     });
     await settle();
     expect(log.slice(1)).toEqual(['one in a', 'out in a', 'enter b from a']);
+    expect(await ref.call('state')).toBe('b');
+  });
+
+  test('time-outs of 0 come in the order in which they were asked for last', async () => {
+    const { log, tell } = await puppeteer();
+    tell('one', m => {
+      m.stateTimeout(0, 'in', 'first');
+      m.timeout(0, 'out', (() => {}) satisfies Work);
+      m.stateTimeout(0, 'in', 'second');
+    });
+    await settle();
+    expect(log.slice(1)).toEqual(['one in a', 'out in a', 'in second in a']);
   });
 
   test('set again, a time-out starts anew; cancelled, it does not fire', async () => {
@@ -514,6 +526,16 @@ describe('calls', () => {
     await settle();
     tell('answer', m => m.reply(from as ReplyTo, 'late'));
     expect(await asked).toBe('late');
+  });
+
+  test('one that was postponed and is to be answered later hears of the end', async () => {
+    const { ask, tell, system, ref } = await puppeteer();
+    const asked = rejection(ask('q', m => (m.state === 'a' ? m.postpone() : noReply)));
+    tell('go', m => m.next('b'));
+    await settle();
+    expect(system.process(ref.pid)?.timers?.size).toBe(0);
+    await system.stop(ref);
+    expect((await asked).code).toBe('unknown-outcome');
   });
 
   test('the answer leaves before enter is called', async () => {

@@ -271,6 +271,19 @@ describe('task', () => {
     expect(system.process(made.pid)).toBeUndefined();
   });
 
+  test('one that its owner never asks does not outlive it', async () => {
+    const { system } = bench();
+    const { ctx, ref } = await owner(system);
+    // As Task.async starts it, but the question is lost.
+    const start = { definition: Square, argument: { '~task': ctx.pid, argument: 2 } };
+    const made = await ctx.spawnLink(start);
+    await settle();
+    expect(system.process(made.pid)).toBeDefined();
+    await system.stop(ref);
+    await settle();
+    expect(system.process(made.pid)).toBeUndefined();
+  });
+
   test('its name is that of the function, and it must have one', () => {
     async function resize() {}
     expect(task(resize).name).toBe('resize');
