@@ -14,6 +14,7 @@ describe('listening without a secret', () => {
         expect.toSatisfy(error => (error as FoundationError).code === 'insecure'),
       );
       expect(() => checkBind(host, true)).not.toThrow();
+      expect(() => checkBind(host, false, true)).not.toThrow();
     },
   );
 });

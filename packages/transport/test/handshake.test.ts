@@ -91,6 +91,83 @@ describe('a handshake', () => {
     expect([dialler.proven?.name, listener.proven?.name]).toEqual(['b', 'a']);
   });
 
+  describe('with several secrets', () => {
+    const [old, fresh] = [new Uint8Array(32).fill(8), new Uint8Array(32).fill(9)];
+
+    test.each([
+      ['one that has only the old one, and one that accepts the new one too', [old], [old, fresh]],
+      ['one that accepts the new one, and one that proves it', [old, fresh], [fresh, old]],
+      ['one that proves the new one, and one that has forgotten the old one', [fresh, old], [fresh]],
+    ])('lets in %s, whoever dials', (_, left, right) => {
+      for (const [ofDialler, ofListener] of [
+        [left, right],
+        [right, left],
+      ]) {
+        const [dialler, listener] = pair({ secret: ofDialler as Uint8Array[] }, { secret: ofListener as Uint8Array[] });
+        expect([dialler.error, listener.error]).toEqual([undefined, undefined]);
+        expect(dialler.proven?.key).toEqual(listener.proven?.key);
+      }
+    });
+
+    test('refuses who proves another one, and a listener that answers with another one', () => {
+      const stranger = [new Uint8Array(32).fill(1)];
+      expect(pair({ secret: stranger }, { secret: [old, fresh] })[0].error?.code).toBe('auth-failed');
+      const [dialler, listener] = pair({ secret: [old, stranger[0] as Uint8Array] }, { secret: stranger });
+      expect([dialler.error?.code, listener.error?.code]).toEqual(['auth-failed', 'auth-failed']);
+    });
+
+    test('needs at least one', () => {
+      expect(() => beginHandshake(init('dialler', { secret: [] }))).toThrow(/at least one secret/);
+    });
+  });
+
+  describe('over TLS', () => {
+    const security = (name: string, exporter = 1): Pick<HandshakeInit, 'security'> => ({
+      security: { encrypted: true, exporter: new Uint8Array(32).fill(exporter), peerIdentity: [name] },
+    });
+
+    test('binds the proof to the connection', () => {
+      const [dialler, listener] = pair(security('b'), security('a'));
+      expect([dialler.proven?.name, listener.proven?.name]).toEqual(['b', 'a']);
+      for (const over of [{}, { secret: undefined }]) {
+        const [left, right] = pair({ ...security('b', 1), ...over }, { ...security('a', 2), ...over });
+        expect([left.error?.code, right.error?.code]).toEqual(['auth-failed', 'auth-failed']);
+      }
+    });
+
+    test('works with a side that has no exporter value, because a proxy ends TLS', () => {
+      expect(pair(security('b'))[0].proven?.name).toBe('b');
+      expect(pair({}, security('a'))[1].proven?.name).toBe('a');
+    });
+
+    test('notices when someone on the way takes the exporter away', () => {
+      const [dialler, listener] = [
+        new Side(init('dialler', security('b', 1))),
+        new Side(init('listener', security('a', 2))),
+      ];
+      const strip = (frames: Uint8Array[]): Uint8Array[] =>
+        frames.map(frame => {
+          if (frame.length !== HELLO_BYTES) return frame;
+          const changed = frame.slice();
+          changed[8] = 1;
+          return changed;
+        });
+      for (let round = 0; round < 5; round++) {
+        for (const frame of strip(dialler.take())) listener.hear(frame);
+        for (const frame of strip(listener.take())) dialler.hear(frame);
+      }
+      expect([dialler.proven, listener.proven]).toEqual([undefined, undefined]);
+      expect(listener.error?.code).toBe('auth-failed');
+    });
+
+    test('accepts no name that the certificate does not give, and tells the other side', () => {
+      const [dialler, listener] = pair(security('b'), security('c'));
+      expect(listener.error?.message).toMatch(/calls itself 'a', but its certificate is for 'c'/);
+      expect(dialler.error?.message).toMatch(/the certificate of this node does not name 'a'/);
+      expect([dialler.error?.code, listener.error?.code]).toEqual(['auth-failed', 'auth-failed']);
+    });
+  });
+
   test('takes incarnations up to the largest safe integer', () => {
     expect(pair({ incarnation: Number.MAX_SAFE_INTEGER })[1].proven?.incarnation).toBe(Number.MAX_SAFE_INTEGER);
   });

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '@foundation-ts/core';
 import type { Credentials } from '../tls/credentials.js';
-import { certificateProblem, looksLikeTlsRefusal, securityOf } from '../tls/peer-certificate.js';
+import { judgePeer, looksLikeTlsRefusal } from '../tls/peer-certificate.js';
 import type { ConnectionSecurity } from '../transport.js';
 import type { DialAttempt } from './dial-attempt.js';
 
@@ -55,8 +55,14 @@ function secure(raw: Socket, credentials: Credentials, attempt: DialAttempt, ope
   let socket: ReturnType<typeof connectTls>;
   try {
     const { context } = credentials.current();
-    // The certificate is checked below, where a reason can be given; it names a node and not a host.
-    socket = connectTls({ socket: raw, secureContext: context, rejectUnauthorized: false });
+    socket = connectTls({
+      socket: raw,
+      secureContext: context,
+      // Checked below, where a reason can be given.
+      rejectUnauthorized: false,
+      // It names a node and not a host: the handshake compares it with the name that the node claims.
+      checkServerIdentity: () => undefined,
+    });
   } catch (error) {
     attempt.fail('invalid-option', (error as Error).message.replace(/\.$/, ''), error);
     return;
@@ -69,8 +75,8 @@ function secure(raw: Socket, credentials: Credentials, attempt: DialAttempt, ope
   socket.once('secureConnect', () => {
     socket.off('error', onError);
     socket.on('error', () => {});
-    const problem = certificateProblem(socket);
-    if (problem === undefined) opened({ socket, security: securityOf(socket), reset: () => reset(raw, socket) });
+    const { security, problem } = judgePeer(socket);
+    if (problem === undefined) opened({ socket, security, reset: () => reset(raw, socket) });
     else attempt.fail('auth-failed', problem);
   });
 }

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Address, type Clock, FoundationError, formatAddress } from '@foundation-ts/core';
 import type { Credentials } from '../tls/credentials.js';
-import { certificateProblem, securityOf } from '../tls/peer-certificate.js';
+import { judgePeer } from '../tls/peer-certificate.js';
 import type { Connection, Listener, ListenOptions } from '../transport.js';
 import { PendingSockets } from './pending-sockets.js';
 import { type OpenSocket, reset } from './socket-client.js';
@@ -107,12 +107,11 @@ class TlsFront {
     }
     const { socket: raw, remote } = entry;
     this.#pending.remove(raw);
-    const problem = certificateProblem(socket);
+    const { security, problem } = judgePeer(socket);
     const refusal =
       problem === undefined
         ? undefined
         : new FoundationError('auth-failed', `A node at ${remote.host} was not accepted: ${problem}.`);
-    const security = problem === undefined ? securityOf(socket) : undefined;
     this.#init.accept({ socket, remote, security, refusal, reset: () => reset(raw, socket) });
   }
 }

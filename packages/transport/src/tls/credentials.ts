@@ -62,6 +62,7 @@ export class Credentials {
     try {
       return this.#given();
     } catch (error) {
+      if (error instanceof FoundationError) throw error;
       throw new FoundationError(
         'invalid-option',
         `The provider of TLS certificates threw: ${(error as Error).message}`,

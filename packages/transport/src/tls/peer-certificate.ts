@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionSecurity } from '../transport.js';
 import { identityOf } from './identity.js';
@@ -6,18 +7,26 @@ import { identityOf } from './identity.js';
 const EXPORTER = 'EXPORTER-Channel-Binding';
 const EXPORTER_BYTES = 32;
 
-/** What TLS has established about a socket whose certificate has no {@link certificateProblem}. */
-export function securityOf(socket: TLSSocket): ConnectionSecurity {
-  return {
-    encrypted: true,
-    exporter: socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER, Buffer.alloc(0)),
-    peerIdentity: identityOf(socket.getPeerCertificate()),
-  };
+/** What the other side's certificate is worth. */
+export type PeerVerdict =
+  | { readonly security: ConnectionSecurity; readonly problem: undefined }
+  /** Why it is not accepted, and what to do. */
+  | { readonly security: undefined; readonly problem: string };
+
+/** Judges the other side of a socket whose TLS handshake is done; called once for each. */
+export function judgePeer(socket: TLSSocket): PeerVerdict {
+  // Asked once: on the dialling side Node.js gives it, and then the next of the chain.
+  const certificate = socket.getPeerX509Certificate();
+  const problem = problemOf(socket, certificate);
+  if (problem !== undefined || certificate === undefined) {
+    return { security: undefined, problem: problem ?? 'it showed no certificate' };
+  }
+  const exporter = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER, Buffer.alloc(0));
+  const peerIdentity = identityOf(certificate.toLegacyObject());
+  return { security: { encrypted: true, exporter, peerIdentity }, problem };
 }
 
-/** Why the other side's certificate is not accepted, and what to do; undefined: it is. */
-export function certificateProblem(socket: TLSSocket): string | undefined {
-  const certificate = socket.getPeerX509Certificate();
+function problemOf(socket: TLSSocket, certificate: X509Certificate | undefined): string | undefined {
   if (certificate === undefined) return 'it showed no certificate. Give it one (option tls)';
   if (socket.authorized) return undefined;
   // Typed as an Error, but it is the text of a code.

@@ -1,0 +1,2 @@
+export type { Pem, TlsOptions, TlsProvider } from './credentials.js';
+export { type TlsFiles, tlsFiles } from './files.js';
