@@ -8,7 +8,8 @@ export interface DiscoveryArgument {
   readonly system: ActorSystem;
   readonly advertised: Advertised | undefined;
   readonly clusterId: string;
-  readonly secret: Uint8Array | undefined;
+  /** The first seals; all are accepted. */
+  readonly secret: readonly Uint8Array[] | undefined;
   readonly found: (addresses: readonly Address[]) => void;
 }
 
@@ -20,7 +21,8 @@ export const DiscoveryRunner = actor({
     const { strategy, system, advertised, clusterId, secret } = argument;
     const context: DiscoveryContext = {
       self: { name: system.node, clusterId, address: advertised?.address },
-      secret,
+      secret: secret?.[0],
+      accepts: secret,
       clock: system.clock,
       random: system.random,
       log: system.log,

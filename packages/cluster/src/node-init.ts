@@ -15,6 +15,7 @@ import {
   createCodec,
   Endpoint,
   type EndpointInit,
+  isLoopback,
   type Transport,
 } from '@foundation-ts/transport';
 import { JOIN_TIMEOUT_MS, MAX_NAME_LENGTH } from './defaults.js';
@@ -32,8 +33,11 @@ export interface ClusterNodeInit {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
-  /** The cluster's shared key, 16 bytes or more; without one the node binds to loopback only. */
-  readonly secret?: Uint8Array;
+  /**
+   * The cluster's shared key, 16 bytes or more; of several, the first is proven and all are accepted, so that it can be changed. Without
+   * one, and without TLS, the node binds to loopback only.
+   */
+  readonly secret?: Uint8Array | readonly Uint8Array[];
   /** Who might be there; default: nobody, {@link ClusterNode.connect} by hand. */
   readonly discovery?: readonly DiscoveryStrategy[];
   /** Milliseconds for which the start waits for a first round of discovery and dialling; default 500. 0: does not wait. */
@@ -82,7 +86,7 @@ export interface ResolvedInit {
   readonly transport: Transport;
   readonly host: string;
   readonly port: number;
-  readonly secret: Uint8Array | undefined;
+  readonly secret: readonly Uint8Array[] | undefined;
   readonly strategies: readonly DiscoveryStrategy[];
   readonly joinTimeout: number;
   readonly channels: readonly ChannelDeclaration[] | undefined;
@@ -104,10 +108,9 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
   checkText('clusterId', clusterId);
   if (typeof transport?.dial !== 'function') throw invalidOption('transport', transport, 'a Transport, such as tcp()');
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', port, '0 to 65535');
-  if (init.secret !== undefined && init.secret.length < 16) {
-    throw invalidOption('secret', `${init.secret.length} bytes`, '16 bytes or more');
-  }
-  if (transport.protocol !== 'memory') checkBind(host, init.secret !== undefined);
+  const secret = checkSecrets(init.secret);
+  const certified = transport.security !== undefined;
+  if (transport.local !== true) checkBind(host, secret !== undefined, certified);
   let system: ActorSystem;
   const codec = createCodec({ extensions: refExtensions(() => system) });
   const clock = init.clock ?? systemClock;
@@ -119,13 +122,19 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     ...(init.log === undefined ? {} : { log: init.log }),
     ...(init.strictMessages === true ? { strictMessages: (value: unknown) => codec.decode(codec.encode(value)) } : {}),
   });
+  if (transport.local !== true && !certified && !isLoopback(host)) {
+    system.log.warn(
+      { node: name, host },
+      'connections are authenticated by the secret, but not encrypted: who can read or change what passes on the network can do the same to messages. On networks that you do not trust, use TLS (option tls)',
+    );
+  }
   return {
     name,
     clusterId,
     transport,
     host,
     port,
-    secret: init.secret,
+    secret,
     strategies: checkStrategies(init.discovery),
     joinTimeout: checkJoinTimeout(init.joinTimeout),
     channels: init.channels,
@@ -136,6 +145,17 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     definitions: new Definitions(name, checkDefinitions(init.definitions)),
     codec,
   };
+}
+
+function checkSecrets(given: ClusterNodeInit['secret']): readonly Uint8Array[] | undefined {
+  if (given === undefined) return undefined;
+  const secrets = given instanceof Uint8Array ? [given] : given;
+  if (secrets.length === 0)
+    throw invalidOption('secret', given, 'a secret, or a list that begins with the one to prove');
+  for (const { length } of secrets) {
+    if (length < 16) throw invalidOption('secret', `${length} bytes`, '16 bytes or more');
+  }
+  return secrets;
 }
 
 function checkStrategies(given: readonly DiscoveryStrategy[] | undefined): readonly DiscoveryStrategy[] {

@@ -61,7 +61,7 @@ export class GossipAgent {
   constructor(settings: GossipSettings, ctx: DiscoveryContext) {
     this.#settings = settings;
     this.#ctx = ctx;
-    this.#codec = new DatagramCodec(ctx.self.clusterId, ctx.secret, ctx.random);
+    this.#codec = new DatagramCodec(ctx.self.clusterId, ctx.secret, ctx.random, ctx.accepts);
     this.#state = createGossipState(settings);
   }
 

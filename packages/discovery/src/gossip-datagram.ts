@@ -46,16 +46,20 @@ const headerLength = magic.length + 2 + clusterTagLength;
 export class DatagramCodec {
   readonly #clusterId: string;
   readonly #key: Uint8Array | undefined;
+  readonly #accepted: readonly Uint8Array[];
   readonly #header: Buffer;
   readonly #random: Random;
 
-  constructor(clusterId: string, secret: Uint8Array | undefined, random: Random) {
+  /**
+   * @param secret - seals what is written
+   * @param accepts - open what is read; default: `secret` alone
+   */
+  constructor(clusterId: string, secret: Uint8Array | undefined, random: Random, accepts?: readonly Uint8Array[]) {
     this.#clusterId = clusterId;
     this.#random = random;
-    this.#key =
-      secret === undefined
-        ? undefined
-        : new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), keyLabel(clusterId), 32));
+    this.#key = secret === undefined ? undefined : keyOf(clusterId, secret);
+    this.#accepted =
+      this.#key === undefined ? [] : (accepts?.map(accepted => keyOf(clusterId, accepted)) ?? [this.#key]);
     const clusterTag = createHash('sha256').update(`foundation gossip cluster ${clusterId}`).digest();
     this.#header = Buffer.concat([
       magic,
@@ -90,7 +94,7 @@ export class DatagramCodec {
     return datagram;
   }
 
-  /** Reads a datagram from anybody; costs at most one decryption of {@link GOSSIP_MAX_DATAGRAM_BYTES}. Never throws. */
+  /** Reads a datagram from anybody; costs at most one decryption of {@link GOSSIP_MAX_DATAGRAM_BYTES} for each secret. Never throws. */
   decode(datagram: Uint8Array): Beat | Refusal {
     if (datagram.length > GOSSIP_MAX_DATAGRAM_BYTES) return 'oversized';
     const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
@@ -100,7 +104,7 @@ export class DatagramCodec {
     if (!header.subarray(magic.length + 2).equals(this.#header.subarray(magic.length + 2))) return 'foreign-cluster';
     if (!header.equals(this.#header)) return 'unauthenticated';
     const body = bytes.subarray(headerLength);
-    const text = this.#key === undefined ? body : this.#open(header, body, this.#key);
+    const text = this.#key === undefined ? body : this.#openAny(header, body);
     if (text === undefined) return 'unauthenticated';
     const beat = toBeat(text);
     if (beat === undefined) return 'malformed';
@@ -113,6 +117,14 @@ export class DatagramCodec {
     encryption.setAAD(this.#header);
     const body = Buffer.concat([encryption.update(text), encryption.final()]);
     return Buffer.concat([this.#header, nonce, body, encryption.getAuthTag()]);
+  }
+
+  #openAny(header: Uint8Array, body: Buffer): Buffer | undefined {
+    for (const key of this.#accepted) {
+      const text = this.#open(header, body, key);
+      if (text !== undefined) return text;
+    }
+    return undefined;
   }
 
   #open(header: Uint8Array, body: Buffer, key: Uint8Array): Buffer | undefined {
@@ -131,7 +143,8 @@ export class DatagramCodec {
   }
 }
 
-const keyLabel = (clusterId: string): string => `foundation/gossip/v1/${clusterId}`;
+const keyOf = (clusterId: string, secret: Uint8Array): Uint8Array =>
+  new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), `foundation/gossip/v1/${clusterId}`, 32));
 
 function toBeat(text: Buffer): Beat | undefined {
   const fields = parse(text);

@@ -16,6 +16,8 @@ export interface DiscoveryContext {
   readonly self: { readonly name: string; readonly clusterId: string; readonly address: Address | undefined };
   /** The cluster's shared key, for strategies that authenticate or encrypt what they send. */
   readonly secret: Uint8Array | undefined;
+  /** The keys to accept from others while the key is being changed, {@link secret} among them; default: that one alone. */
+  readonly accepts?: readonly Uint8Array[] | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -40,6 +40,16 @@ describe('a gossip datagram', () => {
     expect(text).not.toContain(Buffer.from(secret).toString('latin1'));
   });
 
+  test('is read by those who accept the secret that sealed it, while the secret is being changed', () => {
+    const [old, fresh, other] = [secret, new Uint8Array(32).fill(8), new Uint8Array(32).fill(9)];
+    const first = new DatagramCodec('shop', old, systemRandom, [old, fresh]);
+    const second = new DatagramCodec('shop', fresh, systemRandom, [fresh, old]);
+    expect(second.decode(first.encode(beat))).toEqual(beat);
+    expect(first.decode(second.encode(beat))).toEqual(beat);
+    expect(codec.decode(second.encode(beat))).toBe('unauthenticated');
+    expect(first.decode(new DatagramCodec('shop', other, systemRandom).encode(beat))).toBe('unauthenticated');
+  });
+
   test('is refused after any change of a byte', () => {
     const original = codec.encode(beat);
     for (let index = 0; index < original.length; index++) {

@@ -25,6 +25,7 @@ export function memory(init: MemoryInit): Transport {
 }
 
 class MemoryTransport implements Transport {
+  readonly local = true;
   readonly protocol = PROTOCOL;
   readonly #network: MemoryNetwork;
   readonly #life: HostLife;
