@@ -194,7 +194,7 @@ function checkText(option: string, value: unknown): void {
 /** The endpoint of a node. */
 export function openEndpoint(
   init: ResolvedInit,
-  events: Pick<EndpointInit, 'admit' | 'onPeer' | 'onMessage' | 'onPeerClosed'>,
+  events: Pick<EndpointInit, 'admit' | 'onPeer' | 'onMessage' | 'onUndelivered' | 'onPeerClosed'>,
 ): Endpoint {
   const { system } = init;
   return new Endpoint({

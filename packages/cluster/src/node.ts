@@ -89,7 +89,11 @@ export class ClusterNode implements AsyncDisposable {
       admit: identity => this.#members.admit(identity),
       onPeer: peer => this.#peerUp(peer),
       onMessage: (peer, channel, message) => this.#receive(peer, channel, message),
+      onUndelivered: (peer, _channel, outcome, messages) => this.#router.undelivered(peer, outcome, messages),
       onPeerClosed: (peer, reason) => this.#peerDown(peer, reason),
+    });
+    this.#members.events.on('event', ({ type, member }) => {
+      if (type === 'down' || type === 'left') this.#endpoint.forget(member.name, member.incarnation);
     });
     this.#dialer = new Dialer(this.system, {
       dial: (address, options) => this.#endpoint.dial(address, options),

@@ -14,7 +14,7 @@ import {
   type SpawnOptions,
   type Start,
 } from '@foundation-ts/core';
-import { formatPath, type Peer, type SendResult } from '@foundation-ts/transport';
+import { formatPath, type LostOutcome, type Peer, type PeerIdentity, type SendResult } from '@foundation-ts/transport';
 import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
@@ -51,7 +51,8 @@ export class Router implements RemoteGateway {
       peer === undefined
         ? 'closed'
         : send(peer, options?.channel ?? DATA, [wire.cast, key, op, payload], options?.partition ?? key, op);
-    if (result === 'sent') return;
+    // What a channel drops by its policy is counted there, and nobody's business here.
+    if (result === 'sent' || result === 'dropped') return;
     this.#system.deadLetters.add({
       to: String(to),
       op,
@@ -85,13 +86,15 @@ export class Router implements RemoteGateway {
     const key = to instanceof Pid ? to.id : to.name;
     const remaining = call.remaining();
     const message = [kind, id, key, op, payload, remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining)];
-    const result = send(peer, options?.channel ?? DATA, message, options?.partition ?? key, op);
+    const onDropped = (): void => call.fail(dropped(op, to));
+    const result = send(peer, options?.channel ?? DATA, message, options?.partition ?? key, op, onDropped);
     this.#await(peer, id, call, result, op, to);
   }
 
   #await(peer: Peer, id: number, call: PendingCall, result: SendResult, op: string, to: { toString(): string }): void {
     if (result === 'closed') call.fail(notConnected(op, to));
     else if (result === 'full') call.fail(queueFull(op, to));
+    else if (result === 'dropped') call.fail(dropped(op, to));
     else {
       const calls = this.#callsOf(peer);
       calls.set(id, call);
@@ -278,6 +281,33 @@ export class Router implements RemoteGateway {
     }
   }
 
+  /** Messages that were taken to be sent and were given up: calls hear what is certain of them, casts become dead letters. */
+  undelivered(to: PeerIdentity, outcome: LostOutcome, messages: readonly unknown[]): void {
+    for (const message of messages) {
+      if (!Array.isArray(message)) continue;
+      const [kind, first, second, third] = message as readonly unknown[];
+      if (kind === wire.cast) {
+        this.#system.deadLetters.add({
+          to: typeof first === 'number' ? String(new Pid(to.name, to.incarnation, first)) : `${first}@${to.name}`,
+          op: String(second),
+          payload: third,
+          reason: outcome,
+        });
+      } else if (outcome === 'not-delivered' && (kind === wire.call || kind === wire.offer || kind === wire.spawn)) {
+        const op = kind === wire.spawn ? 'spawn' : String(third);
+        this.#callOf(to, first)?.fail(notWritten(op, to.name));
+      }
+    }
+  }
+
+  #callOf(to: PeerIdentity, id: unknown): PendingCall | undefined {
+    for (const [peer, calls] of this.#calls) {
+      if (peer.identity !== to) continue;
+      return calls.get(id as number);
+    }
+    return undefined;
+  }
+
   /** The session with a peer is over: what waits for it will not be answered any more. */
   peerLost(peer: Peer): void {
     const calls = this.#calls.get(peer);
@@ -359,9 +389,10 @@ function send(
   message: readonly unknown[],
   partition: string | number | undefined,
   what: string,
+  onDropped?: () => void,
 ): SendResult {
   try {
-    return peer.send(channel, message, partition);
+    return peer.send(channel, message, partition, onDropped);
   } catch (error) {
     const depth = message[0] === wire.cast || message[0] === wire.spawn ? 3 : 4;
     throw rerooted(error, depth, `payload of '${what}': payload`);
@@ -393,6 +424,22 @@ function queueFull(op: string, to: { toString(): string }): FoundationError {
   return new FoundationError(
     'not-delivered',
     `'${op}' to ${to} was not sent: the channel's queue is full. Slow down, or raise 'queueBytes' of the channel.`,
+    { retryable: true },
+  );
+}
+
+function notWritten(op: string, node: string): FoundationError {
+  return new FoundationError(
+    'not-delivered',
+    `'${op}' was not sent: the connection to '${node}' was lost while the message still waited to be written.`,
+    { retryable: true },
+  );
+}
+
+function dropped(op: string, to: { toString(): string }): FoundationError {
+  return new FoundationError(
+    'not-delivered',
+    `'${op}' to ${to} was not sent: the channel's policy (whenFull, monotonic) gave it up for others.`,
     { retryable: true },
   );
 }

@@ -5,6 +5,8 @@ export type DeadLetterReason =
   | 'noproc'
   | 'noconnection'
   | 'not-delivered'
+  /** Sent, and its node was lost before it acknowledged: it may have been handled. */
+  | 'unknown-outcome'
   | 'invalid-operation'
   | 'mailbox-full'
   | 'moved'

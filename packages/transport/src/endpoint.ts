@@ -7,7 +7,9 @@ import { Outgoing, type OutgoingHost } from './internal/outgoing.js';
 import { Reception, type ReceptionHost } from './internal/reception.js';
 import type { Session } from './internal/session.js';
 import { resolveSettings, type Settings, stopped } from './internal/settings.js';
-import type { EndpointDialOptions, EndpointInit, Peer, PeerIdentity } from './peer.js';
+import type { PeerStreams } from './internal/streams.js';
+import { decodeUnwritten, REPORT_BYTES } from './internal/unwritten.js';
+import type { EndpointDialOptions, EndpointInit, LostOutcome, Peer, PeerIdentity } from './peer.js';
 import type { Listener } from './transport.js';
 
 /** Attempts that peers gave up, remembered in case their introductions are still under way. */
@@ -104,6 +106,14 @@ export class Endpoint {
     return peer;
   }
 
+  /**
+   * That incarnation of a node will not come back: what an acknowledged channel kept for it is given up, and told to `onUndelivered`. A newer
+   * incarnation of the node has the same effect.
+   */
+  forget(name: string, incarnation: number): void {
+    this.#giveUp(this.#settings.streams.forget(name, incarnation));
+  }
+
   /** Stops listening and dialling, and closes every session in order: what is queued is sent first. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -115,6 +125,7 @@ export class Endpoint {
     for (const dialling of [...this.#diallings.values()]) dialling.reject(reason);
     this.#reception.close(reason);
     await Promise.all([this.#listener?.close(), ...[...this.#peers.values()].map(peer => peer.close())]);
+    for (const peer of this.#settings.streams.clear()) this.#giveUp(peer);
   }
 
   #diallingHost(key: string): DiallingHost {
@@ -166,13 +177,15 @@ export class Endpoint {
     };
   }
 
-  #shared(): Pick<OutgoingHost, 'admit' | 'message' | 'ended'> {
+  #shared(): Pick<OutgoingHost, 'admit' | 'message' | 'undelivered' | 'ended'> {
     return {
       admit: identity => {
         const error = this.#init.admit?.(identity);
         if (error !== undefined) throw error;
       },
       message: (session, channel, message) => this.#deliver(session, channel, message),
+      undelivered: (session, channel, messages, more) =>
+        this.#tell(session.identity, channel, 'not-delivered', messages, more),
       ended: (session, reason) => this.#ended(session, reason),
     };
   }
@@ -242,7 +255,10 @@ export class Endpoint {
     const { name } = session.identity;
     this.#peers.get(name)?.replace(superseded(name));
     this.#peers.set(name, session);
+    const { streams } = this.#settings;
+    this.#giveUp(streams.superseded(name, session.identity.incarnation));
     session.rise();
+    for (const peer of streams.excess(other => !this.#peers.has(other))) this.#giveUp(peer);
     this.#settings.telemetry.emit('transport.peer.opened', { count: 1 }, { peer: name, dialled: session.dialled });
     this.#reception.settled(session);
     this.#call(() => this.#init.onPeer(session));
@@ -256,6 +272,35 @@ export class Endpoint {
     } catch (error) {
       this.#settings.log.error({ peer: session.identity.name, channel, error }, 'the handler of a message threw');
     }
+  }
+
+  #giveUp(peer: PeerStreams | undefined): void {
+    if (peer === undefined) return;
+    for (const { channel, outbound } of peer.streams.values()) {
+      if (outbound === undefined) continue;
+      for (const [outcome, unwritten] of [
+        ['unknown-outcome', outbound.clearUnacknowledged()],
+        ['not-delivered', outbound.clear()],
+      ] as const) {
+        const [messages, more] = decodeUnwritten(this.#settings.codec, unwritten, REPORT_BYTES);
+        if (messages.length + more > 0) this.#tell(peer.identity, channel, outcome, messages, more);
+      }
+    }
+  }
+
+  #tell(
+    identity: PeerIdentity,
+    channel: string,
+    outcome: LostOutcome,
+    messages: readonly unknown[],
+    more: number,
+  ): void {
+    this.#settings.telemetry.emit(
+      'transport.messages.lost',
+      { count: messages.length + more },
+      { peer: identity.name, incarnation: identity.incarnation, channel, outcome },
+    );
+    this.#call(() => this.#init.onUndelivered?.(identity, channel, outcome, messages));
   }
 
   #ended(session: Session, reason: Error | undefined): void {

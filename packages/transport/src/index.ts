@@ -1,5 +1,11 @@
 export { checkBind, isLoopback } from './bind.js';
-export { type ChannelDeclaration, type ChannelStats, DEFAULT_CHANNELS } from './channel.js';
+export {
+  type ChannelCompression,
+  type ChannelDeclaration,
+  type ChannelStats,
+  DEFAULT_CHANNELS,
+  type WhenFull,
+} from './channel.js';
 export {
   type Codec,
   type CodecExtension,
@@ -26,6 +32,7 @@ export type {
   EndpointDialOptions,
   EndpointInit,
   EndpointLimits,
+  LostOutcome,
   Peer,
   PeerIdentity,
   SendResult,

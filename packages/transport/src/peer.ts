@@ -15,10 +15,13 @@ export interface PeerIdentity {
 }
 
 /**
- * What became of a message: `sent` is queued and goes out with this turn; `full` and `closed` mean that it certainly
- * was not sent.
+ * What became of a message: `sent` is queued and goes out as soon as it can; `full` (the sender should slow down), `dropped` (the channel's
+ * policy gave it up) and `closed` mean that it certainly was not sent.
  */
-export type SendResult = 'sent' | 'full' | 'closed';
+export type SendResult = 'sent' | 'full' | 'dropped' | 'closed';
+
+/** What is certain of a message that was lost: nobody handled it, or nobody knows. */
+export type LostOutcome = 'not-delivered' | 'unknown-outcome';
 
 /** A node that we hold a session with: all its connections stand. */
 export interface Peer {
@@ -32,9 +35,10 @@ export interface Peer {
    * order; a channel that the peer does not have is replaced by `data`. Binary values of 16 KiB and more are not copied here but
    * when they are written: as with a local send, do not write to them afterwards.
    * @param partition - keeps its messages in order among themselves only, so that others can overtake a large one
+   * @param onDropped - called when the channel's policy gives the message up later (`drop-oldest`, `monotonic`)
    * @throws FoundationError `not-sendable`, or `too-large` for either side's limit
    */
-  send(channel: string, message: unknown, partition?: string | number): SendResult;
+  send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult;
   /** Bytes of messages that wait to be written on a channel. */
   queued(channel: string): number;
   stats(): readonly ChannelStats[];
@@ -98,6 +102,11 @@ export interface EndpointInit {
   onPeer(peer: Peer): void;
   /** In order per channel and partition. */
   onMessage(peer: Peer, channel: string, message: unknown): void;
+  /**
+   * Messages that `send` took and that are given up: with the session (`not-delivered`: they were never written) or, on an acknowledged
+   * channel, with the peer's incarnation. Comes before `onPeerClosed`. Large amounts are told in part; `transport.messages.lost` counts all.
+   */
+  onUndelivered?(peer: PeerIdentity, channel: string, outcome: LostOutcome, messages: readonly unknown[]): void;
   /** Exactly once for each `onPeer`; `reason` is undefined after an orderly close. */
   onPeerClosed(peer: Peer, reason: Error | undefined): void;
 }

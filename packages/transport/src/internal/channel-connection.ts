@@ -1,38 +1,57 @@
 import { FoundationError } from '@foundation-ts/core';
 import type { AgreedChannel, ChannelStats } from '../channel.js';
-import type { Codec } from '../codec.js';
+import type { Codec, EncodedParts } from '../codec.js';
+import type { SendResult } from '../peer.js';
+import type { Partition } from './backlog.js';
 import {
+  FRAME_ACK,
   FRAME_BATCH,
   FRAME_CREDIT,
   FRAME_FRAGMENT,
   FRAME_GOODBYE,
   FRAME_HEADER,
   FRAME_READY,
+  FRAME_RESUME,
+  FRAME_START,
+  readCount,
   readUint32,
 } from './frames.js';
+import { InOrder } from './in-order.js';
 import { Inbound } from './inbound.js';
 import type { Link, LinkOwner } from './link.js';
-import { Outbound } from './outbound.js';
+import { type FrameSink, Outbound } from './outbound.js';
 import type { Session } from './session.js';
 import type { Settings } from './settings.js';
+import type { Stream } from './streams.js';
+import type { Unwritten } from './unwritten.js';
 
 /** One connection of one channel of a session, or the place for it. */
 export class ChannelConnection implements LinkOwner {
   readonly channel: string;
   readonly index: number;
   readonly priority: number;
-  readonly outbound: Outbound;
+  readonly acknowledged: boolean;
   readonly #session: Session;
   readonly #codec: Codec;
   readonly #inbound: Inbound;
+  readonly #inOrder: InOrder;
   readonly #window: number;
+  readonly #peerWindow: number;
+  readonly #sink: FrameSink;
+  #outbound: Outbound;
+  #stream: Stream | undefined;
+  /** Number of the next message to arrive on an acknowledged channel; 0: the other side has not said yet. */
+  #next = 0;
+  #lastAcknowledged = 0;
+  #resumed = false;
   #link: Link | undefined;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   /** The other side said that nothing more comes. */
   farewell = false;
   /** Messages given up because the other side began to close. */
-  dropped = 0;
+  readonly #given: Unwritten[] = [];
+  #duplicates = 0;
 
   constructor(session: Session, settings: Settings, agreed: AgreedChannel, index: number, fragmentBytes: number) {
     const { channel, peerWindow } = agreed;
@@ -41,23 +60,42 @@ export class ChannelConnection implements LinkOwner {
     this.channel = channel.name;
     this.index = index;
     this.priority = channel.priority;
+    this.acknowledged = agreed.acknowledged;
     this.#window = channel.window;
-    this.outbound = new Outbound({
-      sink: {
-        nextSequence: () => (this.#link as Link).nextSequence(),
-        write: frame => (this.#link as Link).write(frame),
-      },
+    this.#peerWindow = peerWindow;
+    this.#sink = {
+      nextSequence: () => (this.#link as Link).nextSequence(),
+      write: frame => (this.#link as Link).write(frame),
+    };
+    this.#outbound = new Outbound({
+      sink: this.#sink,
       queueBytes: channel.queueBytes,
+      queueMessages: channel.queueMessages,
+      whenFull: channel.whenFull,
+      monotonic: channel.monotonic,
+      acknowledged: agreed.acknowledged,
+      compression: agreed.compression,
       credit: peerWindow,
       fragmentBytes,
       turnBytes: settings.limits.turnBytes,
     });
+    this.#outbound.onReady = () => session.schedule();
     this.#inbound = new Inbound({
       codec: settings.codec,
       window: channel.window,
       messageBytes: settings.limits.messageBytes,
       budget: session.budget,
     });
+    this.#inOrder = new InOrder(session.budget, settings.limits.messageBytes, {
+      message: bytes => this.#deliver(this.#codec.decode(bytes)),
+      decoded: message => this.#deliver(message),
+      caughtUp: () => this.#returnCredit(),
+      failed: error => this.#link?.fail(error),
+    });
+  }
+
+  get outbound(): Outbound {
+    return this.#outbound;
   }
 
   get bound(): boolean {
@@ -74,8 +112,30 @@ export class ChannelConnection implements LinkOwner {
     link.settle(this);
   }
 
+  push(parts: EncodedParts, partition: Partition, onDropped: (() => void) | undefined): SendResult {
+    return this.#outbound.push(parts, partition, onDropped);
+  }
+
   flush(): boolean {
-    return this.#link !== undefined && !this.#link.closed && this.outbound.flush();
+    const link = this.#link;
+    if (link === undefined || link.closed) return false;
+    const stream = this.#stream;
+    if (stream !== undefined && stream.received !== this.#lastAcknowledged) {
+      this.#lastAcknowledged = stream.received;
+      link.sendCount(FRAME_ACK, stream.received);
+    }
+    return this.#outbound.flush();
+  }
+
+  /** The session stands. An acknowledged channel goes on where the last session ended; each side says how far it has come. */
+  rise(stream: Stream | undefined): void {
+    if (stream === undefined) return;
+    this.#stream = stream;
+    if (stream.outbound === undefined) stream.outbound = this.#outbound;
+    else this.#outbound = stream.outbound;
+    this.#outbound.onReady = () => this.#session.schedule();
+    this.#lastAcknowledged = stream.received;
+    this.#link?.sendCount(FRAME_RESUME, stream.received);
   }
 
   sayGoodbye(): void {
@@ -85,12 +145,20 @@ export class ChannelConnection implements LinkOwner {
     link.finish();
   }
 
-  /** Gives up what is queued: the other side takes nothing more. */
+  /** Gives up what is queued, or keeps it for the next session: the other side takes nothing more. */
   drop(): void {
-    this.dropped += this.outbound.clear();
+    if (this.acknowledged) this.#outbound.detach();
+    else this.#given.push(...this.#outbound.clear());
+  }
+
+  /** What will never be written. */
+  unwritten(): readonly Unwritten[] {
+    this.drop();
+    return this.#given;
   }
 
   abandon(reason: Error | undefined): void {
+    this.#inOrder.end();
     const link = this.#link;
     if (link === undefined || link.closed) return;
     if (reason === undefined) link.finish();
@@ -106,7 +174,7 @@ export class ChannelConnection implements LinkOwner {
       const link = this.#link as Link;
       if (link.closed) return;
       try {
-        this.#handle(link, frame[1] as number, frame);
+        this.#handle(frame[1] as number, frame);
       } catch (error) {
         link.fail(error as Error);
       }
@@ -130,9 +198,11 @@ export class ChannelConnection implements LinkOwner {
     this.#session.ready();
   }
 
-  data(link: Link, type: number, frame: Uint8Array): void {
+  data(_link: Link, type: number, frame: Uint8Array): void {
+    // What an acknowledged channel keeps belongs to the next session by now.
+    if (this.#session.over) return;
     if (this.#session.up && this.#held.length === 0) {
-      this.#handle(link, type, frame);
+      this.#handle(type, frame);
       return;
     }
     this.#heldBytes += frame.length;
@@ -142,7 +212,7 @@ export class ChannelConnection implements LinkOwner {
   }
 
   drained(): void {
-    this.outbound.unblock();
+    this.#outbound.unblock();
     this.#session.schedule();
   }
 
@@ -151,7 +221,7 @@ export class ChannelConnection implements LinkOwner {
   }
 
   stats(): ChannelStats {
-    const { outbound } = this;
+    const outbound = this.#outbound;
     return {
       channel: this.channel,
       index: this.index,
@@ -162,49 +232,116 @@ export class ChannelConnection implements LinkOwner {
       queuedBytes: outbound.queuedBytes,
       queuedMessages: outbound.queuedMessages,
       refused: outbound.refused,
+      dropped: outbound.dropped,
+      unacknowledged: outbound.unacknowledged,
+      retransmitted: outbound.retransmitted,
+      duplicates: this.#duplicates,
       credit: outbound.credit,
     };
   }
 
-  #handle(link: Link, type: number, frame: Uint8Array): void {
+  #handle(type: number, frame: Uint8Array): void {
     if (this.farewell) throw new FoundationError('protocol', 'The peer sent something after its farewell.');
     switch (type) {
       case FRAME_BATCH:
-        this.#onBatch(link, frame);
+        this.#onBatch(frame);
         break;
       case FRAME_FRAGMENT:
-        this.#onFragment(link, frame);
+        this.#onFragment(frame);
         break;
       case FRAME_CREDIT:
-        this.outbound.grant(readUint32(frame, FRAME_HEADER));
-        if (!this.outbound.idle) this.#session.schedule();
+        this.#outbound.grant(readUint32(frame, FRAME_HEADER));
+        if (!this.#outbound.idle) this.#session.schedule();
         break;
       case FRAME_GOODBYE:
         this.farewell = true;
         this.#session.farewell(this);
+        break;
+      case FRAME_ACK:
+        this.#mustBeAcknowledged(this.#resumed);
+        this.#outbound.acknowledge(readCount(frame, FRAME_HEADER));
+        this.#session.schedule();
+        break;
+      case FRAME_RESUME:
+        this.#onResume(readCount(frame, FRAME_HEADER));
+        break;
+      case FRAME_START:
+        this.#onStart(readCount(frame, FRAME_HEADER));
         break;
       default:
         throw new FoundationError('protocol', `The peer sent a frame of unknown type ${type}.`);
     }
   }
 
-  #onBatch(link: Link, frame: Uint8Array): void {
+  #onBatch(frame: Uint8Array): void {
     this.#inbound.received(frame.length);
     const messages = this.#inbound.batch(frame);
-    this.#returnCredit(link);
-    for (let index = 0; index < messages.length; index++) this.#session.deliver(this.channel, messages[index]);
+    if (!this.#inOrder.waiting) {
+      this.#returnCredit();
+      for (let index = 0; index < messages.length; index++) this.#deliver(messages[index]);
+    } else {
+      for (const message of messages) this.#inOrder.add(message);
+    }
   }
 
-  #onFragment(link: Link, frame: Uint8Array): void {
+  #onFragment(frame: Uint8Array): void {
     this.#inbound.received(frame.length);
     const whole = this.#inbound.fragment(frame);
-    this.#returnCredit(link);
-    if (whole !== undefined) this.#session.deliver(this.channel, this.#codec.decode(whole));
+    if (whole === undefined) {
+      if (!this.#inOrder.waiting) this.#returnCredit();
+    } else if (whole.algorithm > 0) {
+      this.#inOrder.addCompressed(whole.bytes, whole.algorithm);
+    } else if (this.#inOrder.waiting) {
+      this.#inOrder.add(this.#codec.decode(whole.bytes));
+    } else {
+      this.#returnCredit();
+      this.#deliver(this.#codec.decode(whole.bytes));
+    }
   }
 
-  #returnCredit(link: Link): void {
+  #deliver(message: unknown): void {
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      if (this.#next === 0)
+        throw new FoundationError('protocol', 'The peer sent messages before it said where it begins.');
+      // What is not handled is not counted: it comes again in the next session.
+      if (this.#session.over) return;
+      const number = this.#next++;
+      if (number <= stream.received) {
+        this.#duplicates++;
+        return;
+      }
+      stream.received = number;
+      this.#session.schedule();
+    }
+    this.#session.deliver(this.channel, message);
+  }
+
+  #onResume(received: number): void {
+    this.#mustBeAcknowledged(!this.#resumed);
+    this.#resumed = true;
+    const first = this.#outbound.resume(this.#sink, this.#peerWindow, received);
+    this.#link?.sendCount(FRAME_START, first);
+    this.#session.schedule();
+  }
+
+  #onStart(first: number): void {
+    const stream = this.#mustBeAcknowledged(this.#next === 0);
+    if (first < 1 || first > stream.received + 1)
+      throw new FoundationError('protocol', 'The peer left out messages of an acknowledged channel.');
+    this.#next = first;
+  }
+
+  #mustBeAcknowledged(asExpected: boolean): Stream {
+    if (this.#stream === undefined || !asExpected)
+      throw new FoundationError('protocol', 'The peer sent a frame of acknowledged channels where it has no place.');
+    return this.#stream;
+  }
+
+  /** While something is being inflated nothing is given back: what waits behind it stays within the window. */
+  #returnCredit(): void {
     const bytes = this.#inbound.takeCredit();
-    if (bytes > 0) link.sendCredit(bytes);
+    if (bytes > 0) this.#link?.sendCredit(bytes);
   }
 }
 

@@ -21,6 +21,14 @@ export const FRAME_FRAGMENT = 7;
 export const FRAME_CREDIT = 8;
 /** Nothing more comes on this connection. */
 export const FRAME_GOODBYE = 9;
+/** On an acknowledged channel: how many messages the receiver has handled so far; 64 bits. */
+export const FRAME_ACK = 10;
+/** The same when a session stands; the other side answers with {@link FRAME_START}. */
+export const FRAME_RESUME = 11;
+/** The number of the first message that follows; 64 bits. */
+export const FRAME_START = 12;
+/** The last type that belongs to a channel. */
+export const FRAME_LAST = FRAME_START;
 
 /** {@link FRAME_HEADER} and the header of a MessagePack array. */
 export const BATCH_HEADER = FRAME_HEADER + 5;
@@ -29,6 +37,8 @@ export const FRAGMENT_HEADER = FRAME_HEADER + 8;
 
 export const FLAG_FIRST = 1;
 export const FLAG_LAST = 2;
+/** Where the algorithm stands in the flags of a message's first fragment: 0 none, 1 gzip, 2 zstd. */
+export const FLAG_ALGORITHM_SHIFT = 2;
 
 /** Writes a frame's header at `offset`. */
 export function writeHeader(bytes: Uint8Array, offset: number, type: number, flags: number, sequence: number): void {
@@ -55,4 +65,14 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
       (bytes[offset + 3] ?? 0)) >>>
     0
   );
+}
+
+export function writeCount(bytes: Uint8Array, offset: number, value: number): void {
+  writeUint32(bytes, offset, Math.floor(value / 0x1_0000_0000));
+  writeUint32(bytes, offset + 4, value >>> 0);
+}
+
+/** 0 to 2^64 − 1, exact up to 2^53. */
+export function readCount(bytes: Uint8Array, offset: number): number {
+  return readUint32(bytes, offset) * 0x1_0000_0000 + readUint32(bytes, offset + 4);
 }

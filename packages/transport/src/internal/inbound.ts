@@ -1,7 +1,15 @@
 import { FoundationError } from '@foundation-ts/core';
 import type { Codec } from '../codec.js';
 import { MAX_INTERLEAVED } from '../defaults.js';
-import { BATCH_HEADER, FLAG_FIRST, FLAG_LAST, FRAGMENT_HEADER, FRAME_HEADER, readUint32 } from './frames.js';
+import {
+  BATCH_HEADER,
+  FLAG_ALGORITHM_SHIFT,
+  FLAG_FIRST,
+  FLAG_LAST,
+  FRAGMENT_HEADER,
+  FRAME_HEADER,
+  readUint32,
+} from './frames.js';
 
 /** Memory that all connections of one peer share for messages that have arrived in part. */
 export interface ReassemblyBudget {
@@ -17,7 +25,15 @@ export interface InboundInit {
 
 interface Assembly {
   readonly buffer: Buffer;
+  readonly algorithm: number;
   filled: number;
+}
+
+/** A message whose fragments are complete. */
+export interface Assembled {
+  readonly bytes: Uint8Array;
+  /** 0: none. */
+  readonly algorithm: number;
 }
 
 /** What one connection of a channel receives: counts credit, puts fragments together, decodes. */
@@ -73,13 +89,14 @@ export class Inbound {
    * @returns the whole message's bytes with its last fragment
    * @throws FoundationError `protocol`, or `too-large` for a message or for all unfinished messages of the peer together
    */
-  fragment(frame: Uint8Array): Uint8Array | undefined {
+  fragment(frame: Uint8Array): Assembled | undefined {
     const flags = frame[2] as number;
     const id = readUint32(frame, FRAME_HEADER);
     const total = readUint32(frame, FRAME_HEADER + 4);
     const payload = frame.length - FRAGMENT_HEADER;
     if (payload <= 0) throw new FoundationError('protocol', 'The peer sent an empty fragment.');
-    const assembly = (flags & FLAG_FIRST) === 0 ? this.#assemblies.get(id) : this.#begin(id, total);
+    const assembly =
+      (flags & FLAG_FIRST) === 0 ? this.#assemblies.get(id) : this.#begin(id, total, flags >> FLAG_ALGORITHM_SHIFT);
     if (assembly === undefined || assembly.buffer.length !== total) {
       throw new FoundationError('protocol', 'The peer sent a fragment of no message.');
     }
@@ -95,10 +112,10 @@ export class Inbound {
     this.#assemblies.delete(id);
     this.#budget.left += total;
     this.messagesReceived++;
-    return assembly.buffer;
+    return { bytes: assembly.buffer, algorithm: assembly.algorithm };
   }
 
-  #begin(id: number, total: number): Assembly {
+  #begin(id: number, total: number, algorithm: number): Assembly {
     if (total > this.#messageBytes) {
       throw new FoundationError(
         'too-large',
@@ -112,7 +129,7 @@ export class Inbound {
       throw new FoundationError('too-large', 'The unfinished messages of the peer exceed the memory for them.');
     }
     this.#budget.left -= total;
-    const assembly: Assembly = { buffer: Buffer.allocUnsafeSlow(total), filled: 0 };
+    const assembly: Assembly = { buffer: Buffer.allocUnsafeSlow(total), algorithm, filled: 0 };
     this.#assemblies.set(id, assembly);
     return assembly;
   }

@@ -15,6 +15,8 @@ export interface Introduction {
   readonly address: Address | undefined;
   readonly metadata: unknown;
   readonly channels: readonly ChannelOffer[];
+  /** Compression that the speaker can undo, as a set of bits. */
+  readonly inflates: number;
   readonly fragmentBytes: number;
   readonly messageBytes: number;
   /** Attempts of its own that the speaker has given up in favour of this session. */
@@ -38,12 +40,13 @@ export function encodeIntroduction(said: Introduction): unknown {
     said.fragmentBytes,
     said.messageBytes,
     said.withdrawn,
+    said.inflates,
   ];
 }
 
 /** @throws FoundationError `protocol` */
 export function decodeIntroduction(body: unknown): Introduction {
-  const [id, address, metadata, channels, fragmentBytes, messageBytes, withdrawn] = tuple(body, 7);
+  const [id, address, metadata, channels, fragmentBytes, messageBytes, withdrawn, inflates] = tuple(body, 8);
   return {
     id: bytes(id, DIAL_ID_BYTES),
     address: address === null ? undefined : decodeAddress(address),
@@ -52,6 +55,7 @@ export function decodeIntroduction(body: unknown): Introduction {
     fragmentBytes: integer(fragmentBytes, 1_024, 0x4000_0000),
     messageBytes: integer(messageBytes, 1, 0x7fff_ffff),
     withdrawn: list(withdrawn, MAX_WITHDRAWN).map(entry => bytes(entry, DIAL_ID_BYTES)),
+    inflates: integer(inflates, 0, 0xff),
   };
 }
 
@@ -89,8 +93,13 @@ function decodeAddress(value: unknown): Address {
 }
 
 function decodeOffer(value: unknown): ChannelOffer {
-  const [name, connections, window] = tuple(value, 3);
-  return [text(name, MAX_NAME_BYTES), integer(connections, 1, MAX_CONNECTIONS), integer(window, 1_024, 0x4000_0000)];
+  const [name, connections, window, flags] = tuple(value, 4);
+  return [
+    text(name, MAX_NAME_BYTES),
+    integer(connections, 1, MAX_CONNECTIONS),
+    integer(window, 1_024, 0x4000_0000),
+    integer(flags, 0, 0xff),
+  ];
 }
 
 function tuple(value: unknown, length: number): readonly unknown[] {

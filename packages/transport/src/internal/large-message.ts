@@ -1,7 +1,9 @@
 import { FoundationError } from '@foundation-ts/core';
 import type { EncodedParts } from '../codec.js';
 import { joinParts } from '../codec.js';
+import { COMPRESSED_HEADER } from './compression.js';
 import {
+  FLAG_ALGORITHM_SHIFT,
   FLAG_FIRST,
   FLAG_LAST,
   FRAGMENT_HEADER,
@@ -16,14 +18,17 @@ import {
  * size of message then stops the event loop for its copying.
  */
 export class LargeMessage {
-  readonly bytes: number;
+  bytes: number;
   /** How many batches have to be written before its first frame, by the connection's count. */
   barrier = 0;
-  readonly #id: number;
+  /** False while it is being compressed. */
+  ready = true;
   readonly #payload: number;
-  readonly #pieces: readonly Uint8Array[];
+  #id: number;
+  #algorithm = 0;
+  #pieces: readonly Uint8Array[];
   /** Lengths at the time of sending: a buffer that was transferred since then is empty. */
-  readonly #lengths: readonly number[];
+  #lengths: readonly number[];
   #piece = 0;
   #within = 0;
   #sent = 0;
@@ -41,6 +46,11 @@ export class LargeMessage {
     return this.#sent === this.bytes;
   }
 
+  /** Whether a part of it has been written. */
+  get begun(): boolean {
+    return this.#sent > 0;
+  }
+
   /** Length of the next frame. */
   get nextBytes(): number {
     return FRAGMENT_HEADER + this.nextPayload;
@@ -51,12 +61,42 @@ export class LargeMessage {
     return Math.min(this.#payload, this.bytes - this.#sent);
   }
 
+  /** Payload bytes that have not been written. */
+  get left(): number {
+    return this.bytes - this.#sent;
+  }
+
+  /** Sends `compressed` in place of the message, of which nothing was written yet. */
+  compressedTo(compressed: Uint8Array, algorithm: number): void {
+    const length = new Uint8Array(COMPRESSED_HEADER);
+    writeUint32(length, 0, this.bytes);
+    this.#algorithm = algorithm;
+    this.#pieces = [length, compressed];
+    this.#lengths = [length.length, compressed.length];
+    this.bytes = length.length + compressed.length;
+  }
+
+  /** Begins again, on another connection. */
+  restart(id: number): void {
+    this.#id = id;
+    this.#piece = 0;
+    this.#within = 0;
+    this.#sent = 0;
+  }
+
+  /** The message as it was encoded; undefined when it was compressed, or a binary value is gone. */
+  joined(): Uint8Array | undefined {
+    if (this.#algorithm !== 0 || this.#pieces.some((piece, index) => piece.byteLength !== this.#lengths[index]))
+      return undefined;
+    return Buffer.concat(this.#pieces);
+  }
+
   /** @throws FoundationError `invalid-operation` when a binary value was transferred or shrunk since it was sent */
   next(sequence: number): Uint8Array {
     const payload = this.nextPayload;
     const frame = Buffer.allocUnsafeSlow(FRAGMENT_HEADER + payload);
     this.#fill(frame);
-    const first = this.#sent === 0 ? FLAG_FIRST : 0;
+    const first = this.#sent === 0 ? FLAG_FIRST | (this.#algorithm << FLAG_ALGORITHM_SHIFT) : 0;
     this.#sent += payload;
     writeHeader(frame, 0, FRAME_FRAGMENT, first | (this.done ? FLAG_LAST : 0), sequence);
     writeUint32(frame, FRAME_HEADER, this.#id);

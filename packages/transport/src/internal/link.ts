@@ -13,12 +13,13 @@ import {
   FRAME_BATCH,
   FRAME_BOUND,
   FRAME_CREDIT,
-  FRAME_GOODBYE,
   FRAME_HEADER,
+  FRAME_LAST,
   FRAME_READY,
   FRAME_REFUSE,
   FRAME_VERSION,
   readUint32,
+  writeCount,
   writeHeader,
   writeUint32,
 } from './frames.js';
@@ -117,6 +118,13 @@ export class Link implements ConnectionEvents, FrameSink {
     this.#connection.send(frame);
   }
 
+  sendCount(type: number, count: number): void {
+    const frame = Buffer.allocUnsafe(FRAME_HEADER + 8);
+    writeHeader(frame, 0, type, 0, this.nextSequence());
+    writeCount(frame, FRAME_HEADER, count);
+    this.#connection.send(frame);
+  }
+
   /** Tells the other side why, then closes. */
   refuse(error: FoundationError): void {
     if (this.#closed) return;
@@ -169,7 +177,7 @@ export class Link implements ConnectionEvents, FrameSink {
     }
     this.#received = (this.#received + 1) >>> 0;
     const type = frame[1] as number;
-    if (type >= FRAME_BATCH && type <= FRAME_GOODBYE) this.owner.data(this, type, frame);
+    if (type >= FRAME_BATCH && type <= FRAME_LAST) this.owner.data(this, type, frame);
     else if (type === FRAME_BOUND || type === FRAME_READY) this.owner.control(this, type, undefined);
     else if (type > 0 && type < FRAME_BATCH)
       this.owner.control(this, type, this.#codec.decode(frame.subarray(FRAME_HEADER)));

@@ -3,6 +3,7 @@ import { type Address, FoundationError } from '@foundation-ts/core';
 import { agreeChannels } from '../channel.js';
 import { mac, type ProvenPeer } from '../handshake.js';
 import type { PeerIdentity } from '../peer.js';
+import { OWN_ALGORITHMS } from './compression.js';
 import type { Introduction } from './introduction.js';
 import type { Link } from './link.js';
 import { Session, type SessionEvents } from './session.js';
@@ -26,6 +27,7 @@ export function introduce(
     fragmentBytes: settings.limits.fragmentBytes,
     messageBytes: settings.limits.messageBytes,
     withdrawn,
+    inflates: OWN_ALGORITHMS,
   };
 }
 
@@ -48,7 +50,7 @@ export function openSession(
   dialled: boolean,
   events: SessionEvents,
 ): Session {
-  const agreed = agreeChannels(settings.channels, said.channels, dialled);
+  const agreed = agreeChannels(settings.channels, said.channels, said.inflates, dialled);
   if (agreed.length === 0) {
     throw new FoundationError(
       'incompatible',

@@ -1,9 +1,14 @@
+import type { ChannelCompression, WhenFull } from '../channel.js';
 import type { EncodedParts } from '../codec.js';
 import { MAX_INTERLEAVED } from '../defaults.js';
 import type { SendResult } from '../peer.js';
+import { Backlog, type Partition } from './backlog.js';
 import { BatchBuffer, stampBatch } from './batch-buffer.js';
+import { ALGORITHM_GZIP, ALGORITHM_ZSTD, deflate } from './compression.js';
 import { BATCH_HEADER, FRAGMENT_HEADER } from './frames.js';
 import { LargeMessage } from './large-message.js';
+import { Retained } from './retained.js';
+import { encodedOf, type Unwritten } from './unwritten.js';
 
 /** What an {@link Outbound} writes its frames to; numbers them. */
 export interface FrameSink {
@@ -15,13 +20,16 @@ export interface FrameSink {
 export interface OutboundInit {
   readonly sink: FrameSink;
   readonly queueBytes: number;
+  readonly queueMessages: number;
+  readonly whenFull: WhenFull;
+  readonly monotonic: boolean;
+  readonly acknowledged: boolean;
+  readonly compression: ChannelCompression | undefined;
   /** Credit that the receiver granted to begin with. */
   readonly credit: number;
   readonly fragmentBytes: number;
   readonly turnBytes: number;
 }
-
-type Partition = string | number | undefined;
 
 /** Messages of one partition from its first large one on: they wait for each other, and for nobody else. */
 interface Lane {
@@ -33,20 +41,28 @@ interface Lane {
 /**
  * What one connection of a channel has to send: small messages packed into batches, large ones as fragments, all under
  * the receiver's credit. A small message passes a large one of another partition, never one of its own.
+ *
+ * What the channel's policy may still give up waits in front of that, one by one. On an acknowledged channel what was written is
+ * kept until the other side has it, and the whole outlives its connection.
  */
 export class Outbound {
-  readonly #sink: FrameSink;
-  readonly #queueBytes: number;
-  readonly #turnBytes: number;
+  readonly #init: OutboundInit;
   readonly #payload: number;
   readonly #smallLimit: number;
   readonly #batch: BatchBuffer;
+  readonly #backlog: Backlog | undefined;
+  readonly #retained: Retained | undefined;
+  readonly #compressAbove: number;
+  readonly #algorithm: number;
   readonly #sealed: Uint8Array[] = [];
   readonly #sealedCounts: number[] = [];
   /** Batches written since the beginning. */
   #batchesSent = 0;
   readonly #lanes = new Map<Partition, Lane>();
   readonly #ring: Lane[] = [];
+  #sink: FrameSink | undefined;
+  /** Something that had to wait for its compression can be written now. */
+  onReady: () => void = () => {};
   #turn = 0;
   #nextId = 0;
   #blocked = false;
@@ -57,57 +73,114 @@ export class Outbound {
   messagesSent = 0;
   bytesSent = 0;
   refused = 0;
+  dropped = 0;
 
   constructor(init: OutboundInit) {
-    this.#sink = init.sink;
-    this.#queueBytes = init.queueBytes;
-    this.#turnBytes = init.turnBytes;
+    this.#init = init;
     this.credit = init.credit;
     // No frame may be longer than half the window, or it could wait for credit that never comes.
     const longest = Math.min(init.fragmentBytes + FRAGMENT_HEADER, init.credit >> 1);
     this.#payload = longest - FRAGMENT_HEADER;
     this.#batch = new BatchBuffer(longest);
     this.#smallLimit = longest - BATCH_HEADER;
+    this.#backlog = init.monotonic || init.whenFull === 'drop-oldest' ? new Backlog(init.monotonic) : undefined;
+    this.#retained = init.acknowledged ? new Retained() : undefined;
+    this.#compressAbove = init.compression?.above ?? Number.POSITIVE_INFINITY;
+    this.#algorithm = init.compression?.algorithm === 'zstd' ? ALGORITHM_ZSTD : ALGORITHM_GZIP;
+    // An acknowledged channel waits until both sides have said where they stand.
+    if (!init.acknowledged) this.#sink = init.sink;
   }
 
+  /** Nothing waits, and nothing is missing its acknowledgement. */
   get idle(): boolean {
-    return this.queuedMessages === 0;
+    return this.queuedMessages === 0 && (this.#retained === undefined || this.#retained.messages === 0);
+  }
+
+  /** Written, not acknowledged; 0 where nothing is acknowledged. */
+  get unacknowledged(): number {
+    return this.#retained?.messages ?? 0;
+  }
+
+  get retransmitted(): number {
+    return this.#retained?.retransmitted ?? 0;
   }
 
   /** Takes an encoded message, which is copied. */
-  push(parts: EncodedParts, partition: Partition): SendResult {
+  push(parts: EncodedParts, partition: Partition, onDropped?: () => void): SendResult {
+    if (this.#backlog !== undefined) return this.#pushWaiting(this.#backlog, parts, partition, onDropped);
     const { bytes } = parts;
-    if (this.queuedBytes + bytes > this.#queueBytes && this.queuedMessages > 0) {
+    if (this.#isFull(bytes)) {
+      if (this.#init.whenFull === 'drop-newest') {
+        this.dropped++;
+        return 'dropped';
+      }
       this.refused++;
       return 'full';
     }
     this.queuedBytes += bytes;
     this.queuedMessages++;
-    if (bytes > this.#smallLimit || parts.externals !== undefined) {
-      this.#pushLarge(new LargeMessage(parts, this.#nextId, this.#payload), partition);
-      return 'sent';
-    }
-    const lane = this.#lanes.size === 0 ? undefined : this.#lanes.get(partition);
-    if (lane !== undefined) {
-      lane.queue.push(parts.buffer.slice(parts.start, parts.end));
-    } else {
-      if (!this.#batch.fits(bytes)) this.#seal();
-      this.#batch.addParts(parts);
-    }
+    this.#commit(parts, partition);
     return 'sent';
   }
 
-  /** Gives up everything that is queued. @returns how many messages */
-  clear(): number {
-    const dropped = this.queuedMessages;
+  /** A connection takes the place of a lost one: goes on after what the other side has. @returns the number of the first message that follows */
+  resume(sink: FrameSink, credit: number, received: number): number {
+    const first = (this.#retained as Retained).restart(received);
+    this.#sink = sink;
+    this.credit = credit;
+    this.#blocked = false;
+    return first;
+  }
+
+  /** The connection is lost. What an acknowledged channel has begun to write is begun again on the next. */
+  detach(): void {
+    this.#sink = undefined;
+    const again = this.#retained?.again?.message;
+    if (again?.begun === true && !again.done) again.restart(this.#takeId());
+    for (const lane of this.#ring) {
+      const message = lane.queue[lane.head];
+      if (!(message instanceof LargeMessage) || !message.begun) continue;
+      this.queuedBytes += message.bytes - message.left;
+      message.restart(this.#takeId());
+    }
+  }
+
+  /** @throws FoundationError `protocol` */
+  acknowledge(received: number): void {
+    this.#retained?.acknowledge(received);
+  }
+
+  /** Gives up everything that is queued. */
+  clear(): Unwritten[] {
+    const dropped: Unwritten[] = this.#sealed.map((frame, index) => ({
+      count: this.#sealedCounts[index] as number,
+      batch: frame,
+    }));
     this.#sealed.length = 0;
     this.#sealedCounts.length = 0;
-    if (this.#batch.count > 0) this.#batch.seal();
+    if (this.#batch.count > 0) dropped.push({ count: this.#batch.count, batch: this.#batch.seal() });
+    for (const { queue, head } of this.#ring) {
+      for (const message of queue.slice(head)) {
+        dropped.push({ count: 1, message });
+        if (message instanceof LargeMessage) message.ready = true;
+      }
+    }
+    for (let waiting = this.#backlog?.shift(); waiting !== undefined; waiting = this.#backlog?.shift()) {
+      dropped.push({ count: 1, message: encodedOf(waiting.parts) });
+    }
     this.#lanes.clear();
     this.#ring.length = 0;
     this.queuedMessages = 0;
     this.queuedBytes = 0;
     return dropped;
+  }
+
+  /** Gives up what was written and not acknowledged. */
+  clearUnacknowledged(): Unwritten[] {
+    const units = this.#retained?.clear() ?? [];
+    return units.map(({ count, frame, message }) =>
+      frame === undefined ? { count, message: message as LargeMessage } : { count, batch: frame },
+    );
   }
 
   /** The receiver lets us send more. */
@@ -125,18 +198,123 @@ export class Outbound {
    * @returns whether it stopped only because of the turn's share
    */
   flush(): boolean {
+    const sink = this.#sink;
+    if (sink === undefined) return false;
+    const { turnBytes } = this.#init;
     let written = 0;
     while (!this.#blocked) {
       const before = written;
-      if (written < this.#turnBytes) written += this.#writeBatch();
-      if (written < this.#turnBytes && !this.#blocked) written += this.#writeFragment();
+      if (this.#retained?.again !== undefined) {
+        if (written < turnBytes) written += this.#writeAgain(sink, this.#retained);
+      } else {
+        if (this.#backlog !== undefined) this.#feed(this.#backlog);
+        if (written < turnBytes) written += this.#writeBatch(sink);
+        if (written < turnBytes && !this.#blocked) written += this.#writeFragment(sink);
+      }
       if (written === before) break;
     }
-    return written >= this.#turnBytes && !this.#blocked && this.queuedMessages > 0;
+    return written >= turnBytes && !this.#blocked && (this.queuedMessages > 0 || this.#retained?.again !== undefined);
+  }
+
+  #isFull(bytes: number): boolean {
+    const messages = this.queuedMessages + this.unacknowledged;
+    if (messages === 0) return false;
+    const held = this.queuedBytes + (this.#retained?.bytes ?? 0);
+    return held + bytes > this.#init.queueBytes || messages >= this.#init.queueMessages;
+  }
+
+  #pushWaiting(
+    backlog: Backlog,
+    parts: EncodedParts,
+    partition: Partition,
+    onDropped: (() => void) | undefined,
+  ): SendResult {
+    const stale = backlog.staleBy(partition);
+    if (stale !== undefined) {
+      this.queuedBytes += parts.bytes - stale.parts.bytes;
+      this.dropped++;
+      backlog.replace(stale, parts, onDropped)?.();
+      return 'sent';
+    }
+    if (this.#init.whenFull === 'drop-oldest') {
+      while (this.#isFull(parts.bytes) && backlog.count > 0) {
+        const oldest = backlog.shift();
+        this.queuedBytes -= oldest?.parts.bytes ?? 0;
+        this.queuedMessages--;
+        this.dropped++;
+        oldest?.onDropped?.();
+      }
+    }
+    if (this.#isFull(parts.bytes)) {
+      if (this.#init.whenFull === 'reject') {
+        this.refused++;
+        return 'full';
+      }
+      this.dropped++;
+      return 'dropped';
+    }
+    backlog.add(parts, partition, onDropped);
+    this.queuedBytes += parts.bytes;
+    this.queuedMessages++;
+    return 'sent';
+  }
+
+  /** Takes from the backlog what can be written soon: not more, since it can't be given up any longer then. */
+  #feed(backlog: Backlog): void {
+    for (let waiting = backlog.peek(); waiting !== undefined; waiting = backlog.peek()) {
+      if (this.#sealed.length > 0 || this.#ring.length >= MAX_INTERLEAVED || this.credit <= this.#batch.bytes) return;
+      if (this.#lanes.has(waiting.partition)) return;
+      backlog.shift();
+      this.#commit(waiting.parts, waiting.partition);
+    }
+  }
+
+  #commit(parts: EncodedParts, partition: Partition): void {
+    const { bytes } = parts;
+    if (bytes > this.#compressAbove) {
+      const message = new LargeMessage(parts, this.#takeId(), this.#payload);
+      this.#pushLarge(message, partition);
+      this.#compress(message, parts);
+      return;
+    }
+    if (bytes > this.#smallLimit || parts.externals !== undefined) {
+      this.#pushLarge(new LargeMessage(parts, this.#takeId(), this.#payload), partition);
+      return;
+    }
+    const lane = this.#lanes.size === 0 ? undefined : this.#lanes.get(partition);
+    if (lane !== undefined) {
+      lane.queue.push(parts.buffer.slice(parts.start, parts.end));
+    } else {
+      if (!this.#batch.fits(bytes)) this.#seal();
+      this.#batch.addParts(parts);
+    }
+  }
+
+  #takeId(): number {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    return id;
+  }
+
+  /** The message keeps its place; whatever is not of its partition passes it meanwhile. */
+  #compress(message: LargeMessage, parts: EncodedParts): void {
+    message.ready = false;
+    let atOnce = true;
+    deflate(this.#algorithm, encodedOf(parts), compressed => {
+      // Given up meanwhile.
+      if (message.ready) return;
+      message.ready = true;
+      if (compressed !== undefined) {
+        const before = message.bytes;
+        message.compressedTo(compressed, this.#algorithm);
+        this.queuedBytes += message.bytes - before;
+      }
+      if (!atOnce) this.onReady();
+    });
+    atOnce = false;
   }
 
   #pushLarge(message: LargeMessage, partition: Partition): void {
-    this.#nextId = (this.#nextId + 1) >>> 0;
     const lane = this.#lanes.get(partition);
     if (lane !== undefined) {
       lane.queue.push(message);
@@ -159,45 +337,47 @@ export class Outbound {
   }
 
   /** @returns bytes written */
-  #writeBatch(): number {
+  #writeBatch(sink: FrameSink): number {
     const sealed = this.#sealed[0];
     const bytes = sealed === undefined ? this.#batch.bytes : sealed.length;
     if (bytes === 0 || bytes > this.credit) return 0;
     if (sealed === undefined) this.#seal();
     const frame = this.#sealed.shift() as Uint8Array;
     const count = this.#sealedCounts.shift() as number;
-    stampBatch(frame, this.#sink.nextSequence());
+    stampBatch(frame, sink.nextSequence());
     this.#batchesSent++;
     this.messagesSent += count;
     this.queuedMessages -= count;
     this.queuedBytes -= bytes - BATCH_HEADER;
-    this.#write(frame);
+    this.#retained?.add({ count, bytes, frame, message: undefined });
+    this.#write(sink, frame);
     return bytes;
   }
 
   /** @returns bytes written */
-  #writeFragment(): number {
+  #writeFragment(sink: FrameSink): number {
     const share = Math.min(this.#ring.length, MAX_INTERLEAVED);
     for (let tried = 0; tried < share; tried++) {
       const index = (this.#turn + tried) % share;
       const lane = this.#ring[index] as Lane;
       const message = lane.queue[lane.head] as LargeMessage;
-      if (message.barrier > this.#batchesSent) continue;
+      if (!message.ready || message.barrier > this.#batchesSent) continue;
       const bytes = message.nextBytes;
       if (bytes > this.credit) return 0;
       this.queuedBytes -= message.nextPayload;
-      const frame = message.next(this.#sink.nextSequence());
+      const frame = message.next(sink.nextSequence());
       this.#turn = index + 1;
-      if (message.done) this.#finished(lane, index);
-      this.#write(frame);
+      if (message.done) this.#finished(lane, index, message);
+      this.#write(sink, frame);
       return bytes;
     }
     return 0;
   }
 
-  #finished(lane: Lane, index: number): void {
+  #finished(lane: Lane, index: number, message: LargeMessage): void {
     this.messagesSent++;
     this.queuedMessages--;
+    this.#retained?.add({ count: 1, bytes: message.bytes, frame: undefined, message });
     lane.queue[lane.head++] = EMPTY;
     while (lane.head < lane.queue.length) {
       const next = lane.queue[lane.head];
@@ -215,10 +395,31 @@ export class Outbound {
     this.#turn = index;
   }
 
-  #write(frame: Uint8Array): void {
+  /** @returns bytes written */
+  #writeAgain(sink: FrameSink, retained: Retained): number {
+    const { frame, message } = retained.again as NonNullable<Retained['again']>;
+    if (frame !== undefined) {
+      if (frame.length > this.credit) return 0;
+      // The frame as it was may still be on its way through the lost connection.
+      const copy = Uint8Array.prototype.slice.call(frame);
+      stampBatch(copy, sink.nextSequence());
+      retained.wroteAgain();
+      this.#write(sink, copy);
+      return copy.length;
+    }
+    const large = message as LargeMessage;
+    if (large.done) large.restart(this.#takeId());
+    if (large.nextBytes > this.credit) return 0;
+    const piece = large.next(sink.nextSequence());
+    if (large.done) retained.wroteAgain();
+    this.#write(sink, piece);
+    return piece.length;
+  }
+
+  #write(sink: FrameSink, frame: Uint8Array): void {
     this.credit -= frame.length;
     this.bytesSent += frame.length;
-    if (!this.#sink.write(frame)) this.#blocked = true;
+    if (!sink.write(frame)) this.#blocked = true;
   }
 }
 

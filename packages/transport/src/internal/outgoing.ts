@@ -133,6 +133,7 @@ export class Outgoing implements LinkOwner {
     const session = openSession(this.#settings, link, identity, said, true, {
       ready: () => {},
       message: (peer, channel, message) => this.#host.message(peer, channel, message),
+      undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
       ended: (peer, reason) => {
         this.#host.ended(peer, reason);
         this.#fail(reason ?? this.#lost());

@@ -17,7 +17,7 @@ import { belongsTo, type Session } from './session.js';
 import { handshakeInit, type Settings } from './settings.js';
 
 /** What a {@link Reception} asks of the endpoint. */
-export interface ReceptionHost extends Pick<OutgoingHost, 'address' | 'message' | 'ended'> {
+export interface ReceptionHost extends Pick<OutgoingHost, 'address' | 'message' | 'undelivered' | 'ended'> {
   /** @throws FoundationError when this node does not want the peer */
   admit(identity: PeerIdentity): void;
   /** @throws FoundationError when the identity contradicts a session that stands */
@@ -229,6 +229,7 @@ export class Reception implements LinkOwner {
       session = openSession(this.#settings, link, identity, said, false, {
         ready: ready => this.#host.accepted(ready),
         message: (peer, channel, message) => this.#host.message(peer, channel, message),
+        undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
         ended: (peer, reason) => this.#host.ended(peer, reason),
       });
     } catch (error) {

@@ -5,12 +5,15 @@ import { ChannelConnection } from './channel-connection.js';
 import type { ReassemblyBudget } from './inbound.js';
 import type { Link } from './link.js';
 import type { Settings } from './settings.js';
+import { decodeUnwritten, REPORT_BYTES } from './unwritten.js';
 
 /** What an endpoint hears of its sessions. */
 export interface SessionEvents {
   /** The dialler said that every connection is bound. */
   ready(session: Session): void;
   message(session: Session, channel: string, message: unknown): void;
+  /** Messages that were queued and will not be written; `more` of them could not be told. */
+  undelivered(session: Session, channel: string, messages: readonly unknown[], more: number): void;
   /** Once. */
   ended(session: Session, reason: Error | undefined): void;
 }
@@ -93,7 +96,11 @@ export class Session implements Peer {
     return this.slots.every(slot => slot.bound);
   }
 
-  send(channel: string, message: unknown, partition?: string | number): SendResult {
+  get over(): boolean {
+    return this.#state === 'closed';
+  }
+
+  send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult {
     if (this.#state !== 'up') return 'closed';
     const connections = this.#byChannel.get(channel) ?? this.#fallback;
     const connection = (
@@ -101,7 +108,7 @@ export class Session implements Peer {
     ) as ChannelConnection;
     const parts = this.#settings.codec.encodeParts(message);
     if (parts.bytes > this.#messageBytes) throw tooLarge(parts.bytes, this.#messageBytes, this.identity.name);
-    const result = connection.outbound.push(parts, partition);
+    const result = connection.push(parts, partition, onDropped);
     if (!this.#scheduled && result === 'sent') {
       this.#scheduled = true;
       queueMicrotask(this.#flush);
@@ -139,6 +146,9 @@ export class Session implements Peer {
     if (this.#state !== 'binding') return;
     this.#state = 'up';
     this.#rose = true;
+    const { streams } = this.#settings;
+    for (const slot of this.slots)
+      slot.rise(slot.acknowledged ? streams.take(this.identity, slot.channel, slot.index) : undefined);
   }
 
   /** Another session with the same node stands now. */
@@ -235,13 +245,21 @@ export class Session implements Peer {
   };
 
   #report(reason: Error | undefined): void {
+    const { codec, telemetry } = this.#settings;
     let messages = 0;
     let bytes = 0;
-    for (const { outbound, dropped } of this.slots) {
-      messages += outbound.queuedMessages + dropped;
-      bytes += outbound.queuedBytes;
+    let budget = REPORT_BYTES;
+    for (const slot of this.slots) {
+      const queued = slot.acknowledged ? 0 : slot.outbound.queuedBytes;
+      const unwritten = slot.unwritten();
+      if (unwritten.length === 0) continue;
+      bytes += queued;
+      const [told, more] = decodeUnwritten(codec, unwritten, budget);
+      budget = Math.max(0, budget - queued);
+      messages += told.length + more;
+      this.#events.undelivered(this, slot.channel, told, more);
     }
-    this.#settings.telemetry.emit(
+    telemetry.emit(
       'transport.peer.closed',
       { droppedMessages: messages, droppedBytes: bytes },
       { peer: this.identity.name, incarnation: this.identity.incarnation, reason: reason?.message },

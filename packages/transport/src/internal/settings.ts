@@ -8,7 +8,7 @@ import {
   type Random,
   type Telemetry,
 } from '@foundation-ts/core';
-import { type ChannelOffer, DEFAULT_CHANNELS, type ResolvedChannel, resolveChannels } from '../channel.js';
+import { type ChannelOffer, DEFAULT_CHANNELS, offerOf, type ResolvedChannel, resolveChannels } from '../channel.js';
 import { type Codec, createCodec } from '../codec.js';
 import {
   DEFAULT_FRAGMENT_BYTES,
@@ -25,6 +25,7 @@ import type { EndpointInit, EndpointLimits } from '../peer.js';
 import { namesNode } from '../tls/identity.js';
 import type { Transport } from '../transport.js';
 import { FRAGMENT_HEADER } from './frames.js';
+import { Streams } from './streams.js';
 
 /** Frames that set a session up are at most this long, bytes. */
 const CONTROL_BYTES = 48 * 1024;
@@ -56,6 +57,7 @@ export interface Settings {
   readonly limits: Required<EndpointLimits>;
   /** What the transport is told: no frame of ours is longer. */
   readonly maxFrameBytes: number;
+  readonly streams: Streams;
 }
 
 /** @throws FoundationError `invalid-option` */
@@ -85,13 +87,14 @@ export function resolveSettings(init: EndpointInit): Settings {
     controlCodec,
     secret: resolveSecrets(init.secret),
     channels,
-    offers: channels.map(({ name, connections, window }) => [name, connections, window]),
+    offers: channels.map(offerOf),
     clock: init.clock,
     random: init.random,
     log: init.log,
     telemetry: init.telemetry,
     limits,
     maxFrameBytes: Math.min(limits.frameBytes, Math.max(limits.fragmentBytes + FRAGMENT_HEADER, CONTROL_BYTES)),
+    streams: new Streams(),
   };
   beginHandshake({ ...handshakeInit(settings, 'listener'), nonce: new Uint8Array(NONCE_BYTES) });
   return settings;

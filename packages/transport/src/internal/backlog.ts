@@ -1,0 +1,70 @@
+import type { EncodedParts } from '../codec.js';
+
+export type Partition = string | number | undefined;
+
+/** A message that may still be given up. */
+export interface Waiting {
+  readonly partition: Partition;
+  parts: EncodedParts;
+  onDropped: (() => void) | undefined;
+}
+
+/** Messages of a channel that gives up what is old or stale, in the order in which they will be sent. */
+export class Backlog {
+  readonly #queue: Waiting[] = [];
+  #head = 0;
+  /** The one of each partition that still waits, where only the newest counts. */
+  readonly #newest: Map<Partition, Waiting> | undefined;
+  bytes = 0;
+  count = 0;
+
+  constructor(monotonic: boolean) {
+    this.#newest = monotonic ? new Map() : undefined;
+  }
+
+  /** What a message of that partition would replace. */
+  staleBy(partition: Partition): Waiting | undefined {
+    return this.#newest?.get(partition);
+  }
+
+  /** Puts a newer message where `stale` waits. @returns who is told of the older one */
+  replace(stale: Waiting, parts: EncodedParts, onDropped: (() => void) | undefined): (() => void) | undefined {
+    const told = stale.onDropped;
+    this.bytes += parts.bytes - stale.parts.bytes;
+    stale.parts = snapshot(parts);
+    stale.onDropped = onDropped;
+    return told;
+  }
+
+  add(parts: EncodedParts, partition: Partition, onDropped: (() => void) | undefined): void {
+    const waiting: Waiting = { partition, parts: snapshot(parts), onDropped };
+    this.#queue.push(waiting);
+    this.#newest?.set(partition, waiting);
+    this.bytes += parts.bytes;
+    this.count++;
+  }
+
+  peek(): Waiting | undefined {
+    return this.#queue[this.#head];
+  }
+
+  shift(): Waiting | undefined {
+    const waiting = this.#queue[this.#head];
+    if (waiting === undefined) return undefined;
+    this.#head++;
+    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    this.#newest?.delete(waiting.partition);
+    this.bytes -= waiting.parts.bytes;
+    this.count--;
+    return waiting;
+  }
+}
+
+/** The encoder reuses the parts object, and its buffer is larger than one message. */
+function snapshot(parts: EncodedParts): EncodedParts {
+  const { buffer, start, end, externals, bytes } = parts;
+  return { buffer: buffer.slice(start, end), start: 0, end: end - start, externals, bytes };
+}

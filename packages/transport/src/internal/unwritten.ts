@@ -1,0 +1,47 @@
+import type { Codec, EncodedParts } from '../codec.js';
+import { joinParts } from '../codec.js';
+import { BATCH_HEADER } from './frames.js';
+import { LargeMessage } from './large-message.js';
+
+/** What is decoded at most of what was given up at once, bytes. */
+export const REPORT_BYTES = 16 * 1024 * 1024;
+
+/** Messages that were given up: a frame of several, or one. */
+export interface Unwritten {
+  readonly count: number;
+  readonly batch?: Uint8Array;
+  readonly message?: LargeMessage | Uint8Array;
+}
+
+/** An encoded message as one piece. */
+export function encodedOf(parts: EncodedParts): Uint8Array {
+  const bytes = new Uint8Array(parts.bytes);
+  joinParts(parts, bytes);
+  return bytes;
+}
+
+/**
+ * Decodes what was given up, within `budget` bytes, so that those who sent it can be told.
+ * @returns the messages, and how many more there were
+ */
+export function decodeUnwritten(
+  codec: Codec,
+  unwritten: readonly Unwritten[],
+  budget: number,
+): readonly [readonly unknown[], number] {
+  const messages: unknown[] = [];
+  let left = budget;
+  let more = 0;
+  for (const { count, batch, message } of unwritten) {
+    let bytes = batch ?? message;
+    if (bytes instanceof LargeMessage) bytes = bytes.bytes <= left ? bytes.joined() : undefined;
+    if (bytes === undefined || bytes.length > left) {
+      more += count;
+      continue;
+    }
+    left -= bytes.length;
+    if (batch === undefined) messages.push(codec.decode(bytes));
+    else for (const each of codec.decodeBatch(batch, BATCH_HEADER, count)) messages.push(each);
+  }
+  return [messages, more];
+}
