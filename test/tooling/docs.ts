@@ -17,8 +17,8 @@ interface Block {
 
 const runTimeout = 30_000;
 const root = join(import.meta.dirname, '../..');
-// Inside the workspace, so that a block's imports resolve as they do for a user.
-const folder = join(root, 'node_modules/.cache/docs');
+// Inside the workspace, so that a block's imports resolve as they do for a user; one for each run, so that two don't meet.
+const folder = join(root, `node_modules/.cache/docs-${process.pid}`);
 
 function blocksOf(document: string): readonly Block[] {
   const blocks: Block[] = [];
@@ -87,6 +87,7 @@ const checked = blocks.filter(block => block.mark !== 'sketch');
 const runnable = blocks.filter(block => block.mark === 'run');
 
 rmSync(folder, { recursive: true, force: true });
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
 writeFileSync(
