@@ -3,6 +3,7 @@ import { LONG_MAILBOX_AGAIN } from './defaults.js';
 import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason, toExitReason } from './exit-reason.js';
 import { Failure } from './failure.js';
+import type { Links } from './links.js';
 import { Mailbox } from './mailbox.js';
 import type { Answer } from './pending-call.js';
 import type { Pid } from './pid.js';
@@ -66,8 +67,7 @@ export class Process implements Runnable {
   names: readonly string[] | undefined = undefined;
   /** What it holds in local registries: the newest, with the others behind it. */
   registrations: RegistryEntry | undefined = undefined;
-  /** By the number of a local pid, the key of another. */
-  links: Map<number | string, Pid> | undefined = undefined;
+  links: Links | undefined = undefined;
   watchers: Map<string, Watcher> | undefined = undefined;
   monitoring: Map<MonitorRef, Pid> | undefined = undefined;
   timers: Set<{ cancel(): void }> | undefined = undefined;

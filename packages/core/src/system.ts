@@ -15,6 +15,7 @@ import {
 import { FoundationError, invalidOption } from './errors.js';
 import { type ExitReason, formatReason, formatValue, toExitReason } from './exit-reason.js';
 import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
+import { Links } from './links.js';
 import { LocalNames } from './local-names.js';
 import { type Log, stderrLog } from './log.js';
 import { type Answer, type CallHost, PendingCall } from './pending-call.js';
@@ -544,14 +545,14 @@ export class ActorSystem implements CallHost {
   }
 
   #linkGone(process: Process, to: Pid, reason: ExitReason): void {
-    process.links ??= new Map();
+    process.links ??= new Links();
     process.links.set(this.#linkId(to), to);
     this.#signal(() => this.receiveExit(to, process.pid, reason, true));
   }
 
   /** Records a link between a local process and a remote pid. */
   addRemoteLink(process: Process, remote: Pid): void {
-    process.links ??= new Map();
+    process.links ??= new Links();
     process.links.set(this.#linkId(remote), remote);
     const key = nodeKey(remote);
     let links = this.#remoteLinks.get(key);
@@ -591,8 +592,8 @@ export class ActorSystem implements CallHost {
   }
 
   #linkLocal(left: Process, right: Process): void {
-    left.links ??= new Map();
-    right.links ??= new Map();
+    left.links ??= new Links();
+    right.links ??= new Links();
     left.links.set(this.#linkId(right.pid), right.pid);
     right.links.set(this.#linkId(left.pid), left.pid);
   }
