@@ -391,7 +391,7 @@ export class Process implements Runnable {
     }
     this.#sealIfAsked();
     if (this.#offers !== undefined) this.#admitOffers();
-    if (this.mailbox.size > 0) this.#schedule();
+    if (this.ready) this.system.scheduler.resume(this);
   }
 
   #reply(answer: Answer, value: unknown): void {

@@ -94,6 +94,16 @@ export class Scheduler {
     if (!this.#armed && !this.#running) this.#arm();
   }
 
+  /** As {@link schedule}, from a microtask that has nothing else to do: runs what is ready at once. */
+  resume(runnable: Runnable): void {
+    if (runnable.queued) return;
+    runnable.queued = true;
+    this.#queue.push(runnable);
+    if (this.#armed || this.#running) return;
+    this.touch();
+    if (this.#left > 0) this.#turnSafely();
+  }
+
   /** Makes sure that `onTurnEnd` is called at the end of this turn of the event loop. */
   touch(): void {
     if (this.#macrotaskArmed) return;
