@@ -84,8 +84,7 @@ export interface Connection {
   /** Present on a connection with mutual TLS. */
   readonly security?: ConnectionSecurity | undefined;
   /**
-   * Queues one frame. The bytes, with their whole `ArrayBuffer` if the frame is all of it, belong to the transport from then on: the
-   * caller must not touch them again.
+   * Queues one frame. The bytes belong to the transport from then on: the caller must not write them again.
    * @returns false: taken, but wait for `drain` before sending more. After a close: false, and the frame is dropped.
    */
   send(frame: Uint8Array): boolean;

@@ -12,6 +12,7 @@ import {
   writeHeader,
   writeUint32,
 } from './frames.js';
+import { giveAway } from './given-away.js';
 
 /**
  * A message that is cut into frames. Large binary values are copied piece by piece, each when its frame is written: no
@@ -101,7 +102,7 @@ export class LargeMessage {
     writeHeader(frame, 0, FRAME_FRAGMENT, first | (this.done ? FLAG_LAST : 0), sequence);
     writeUint32(frame, FRAME_HEADER, this.#id);
     writeUint32(frame, FRAME_HEADER + 4, this.bytes);
-    return frame;
+    return giveAway(frame);
   }
 
   #fill(frame: Buffer): void {

@@ -1,0 +1,2 @@
+export { ThreadBroker } from './broker.js';
+export { type ThreadsInit, threads } from './transport.js';
