@@ -1,6 +1,7 @@
 import { checkKeys, invalidOption } from '@foundation-ts/core';
 import { DEFAULT_QUEUE_BYTES, DEFAULT_WINDOW, MAX_CHANNELS, MAX_CONNECTIONS, MAX_NAME_BYTES } from './defaults.js';
 import { ALGORITHM_GZIP, ALGORITHM_ZSTD, OWN_ALGORITHMS } from './internal/compression.js';
+import type { RoundTrips } from './internal/round-trip.js';
 
 /** What a channel does with a message for which its queue has no room. */
 export type WhenFull = 'reject' | 'drop-newest' | 'drop-oldest';
@@ -38,7 +39,10 @@ export interface ChannelDeclaration {
    * two nodes meet again, and handled once. It takes effect where both sides declare it.
    */
   readonly reliability?: 'best-effort' | 'acknowledged';
-  /** Bytes that a sender may have under way to us on each connection; default 256 KiB. */
+  /**
+   * Bytes that a sender may have under way to us on each connection. Default: begins with 256 KiB and follows the link between 64 KiB and
+   * 16 MiB; a number fixes it. `control` is fixed always.
+   */
   readonly window?: number;
 }
 
@@ -54,6 +58,8 @@ export interface ResolvedChannel {
   readonly compression: ChannelCompression | undefined;
   readonly acknowledged: boolean;
   readonly window: number;
+  /** The window follows the link. */
+  readonly adaptive: boolean;
 }
 
 /** What one connection of a channel has done. */
@@ -81,6 +87,9 @@ export interface ChannelStats {
   readonly duplicates: number;
   /** Bytes that the other side lets us send now. */
   readonly credit: number;
+  /** Bytes that we let the other side have under way. */
+  readonly window: number;
+  readonly roundTrips: RoundTrips;
 }
 
 /** The channel that messages for a channel which a peer does not have travel on. */
@@ -173,6 +182,7 @@ export function resolveChannel(declaration: ChannelDeclaration): ResolvedChannel
     compression: resolveCompression(name, declaration.compression),
     acknowledged: reliability === 'acknowledged',
     window,
+    adaptive: declaration.window === undefined && name !== 'control',
   };
 }
 

@@ -9,6 +9,22 @@ export const DEFAULT_FRAME_BYTES = 16 * MIB;
 export const DEFAULT_FRAGMENT_BYTES = 64 * KIB;
 /** Byte credit that a receiver grants each connection of a channel. */
 export const DEFAULT_WINDOW = 256 * KIB;
+/** Bounds of a window that follows the link, bytes. */
+export const MIN_ADAPTIVE_WINDOW = 64 * KIB;
+export const MAX_ADAPTIVE_WINDOW = 16 * MIB;
+/** What the windows of all channels of one peer may grow by together, bytes. */
+export const WINDOW_SHARE = 32 * MIB;
+/** A window is this many times what the link carries in its least round trip. */
+export const WINDOW_GAIN = 2;
+/** Round trips count as this long at least: shorter than that is the event loop, not the link; milliseconds. */
+export const WINDOW_MIN_ROUND_TRIP = 0.5;
+/** Samples of the bandwidth of which the best counts. */
+export const WINDOW_RATE_SAMPLES = 10;
+/** After this time the least round trip is measured anew, milliseconds. */
+export const MIN_ROUND_TRIP_AGE = 10_000;
+/** Round trips are measured this often at most while much arrives, and while little does, milliseconds. */
+export const PING_INTERVAL = 250;
+export const PING_INTERVAL_QUIET = 1_000;
 /** What a sender queues on one connection of a channel before `send` says `'full'`, bytes. */
 export const DEFAULT_QUEUE_BYTES = 64 * MIB;
 /** What one connection writes in one turn of the event loop, bytes. */

@@ -28,6 +28,7 @@ export {
   type ProvenPeer,
   stepHandshake,
 } from './handshake.js';
+export { ROUND_TRIP_BOUNDS, type RoundTrips } from './internal/round-trip.js';
 export type {
   EndpointDialOptions,
   EndpointInit,

@@ -1,15 +1,19 @@
-import { FoundationError } from '@foundation-ts/core';
+import { type Clock, FoundationError } from '@foundation-ts/core';
 import type { AgreedChannel, ChannelStats } from '../channel.js';
 import type { Codec, EncodedParts } from '../codec.js';
+import { MAX_ADAPTIVE_WINDOW, MIN_ADAPTIVE_WINDOW, PING_INTERVAL, PING_INTERVAL_QUIET } from '../defaults.js';
 import type { SendResult } from '../peer.js';
 import type { Partition } from './backlog.js';
 import {
+  FRAGMENT_HEADER,
   FRAME_ACK,
   FRAME_BATCH,
   FRAME_CREDIT,
   FRAME_FRAGMENT,
   FRAME_GOODBYE,
   FRAME_HEADER,
+  FRAME_PING,
+  FRAME_PONG,
   FRAME_READY,
   FRAME_RESUME,
   FRAME_START,
@@ -20,6 +24,8 @@ import { InOrder } from './in-order.js';
 import { Inbound } from './inbound.js';
 import type { Link, LinkOwner } from './link.js';
 import { type FrameSink, Outbound } from './outbound.js';
+import { ReceiveWindow } from './receive-window.js';
+import { RoundTripHistogram } from './round-trip.js';
 import type { Session } from './session.js';
 import type { Settings } from './settings.js';
 import type { Stream } from './streams.js';
@@ -36,6 +42,17 @@ export class ChannelConnection implements LinkOwner {
   readonly #inbound: Inbound;
   readonly #inOrder: InOrder;
   readonly #window: number;
+  readonly #clock: Clock;
+  /** Follows the link; undefined where the window is fixed. */
+  readonly #receiveWindow: ReceiveWindow | undefined;
+  readonly #roundTrips = new RoundTripHistogram();
+  #pings = 0;
+  #pingAt = Number.NEGATIVE_INFINITY;
+  #pingOut = false;
+  #bytesAtPing = 0;
+  /** A ping that could not be answered yet: the connection takes nothing for now. */
+  #owed: number | undefined;
+  #stuck = false;
   readonly #peerWindow: number;
   readonly #sink: FrameSink;
   #outbound: Outbound;
@@ -62,6 +79,18 @@ export class ChannelConnection implements LinkOwner {
     this.priority = channel.priority;
     this.acknowledged = agreed.acknowledged;
     this.#window = channel.window;
+    this.#clock = settings.clock;
+    const frame = Math.min(fragmentBytes + FRAGMENT_HEADER, channel.window >> 1);
+    if (channel.adaptive) {
+      this.#receiveWindow = new ReceiveWindow({
+        start: channel.window,
+        // No frame may be longer than half the window.
+        floor: Math.max(MIN_ADAPTIVE_WINDOW, 2 * frame),
+        cap: MAX_ADAPTIVE_WINDOW,
+        share: session.windowShare,
+        roundTrip: session.roundTrip,
+      });
+    }
     this.#peerWindow = peerWindow;
     this.#sink = {
       nextSequence: () => (this.#link as Link).nextSequence(),
@@ -129,6 +158,7 @@ export class ChannelConnection implements LinkOwner {
 
   /** The session stands. An acknowledged channel goes on where the last session ended; each side says how far it has come. */
   rise(stream: Stream | undefined): void {
+    this.#ping(this.#clock.now());
     if (stream === undefined) return;
     this.#stream = stream;
     if (stream.outbound === undefined) stream.outbound = this.#outbound;
@@ -159,6 +189,7 @@ export class ChannelConnection implements LinkOwner {
 
   abandon(reason: Error | undefined): void {
     this.#inOrder.end();
+    this.#receiveWindow?.release();
     const link = this.#link;
     if (link === undefined || link.closed) return;
     if (reason === undefined) link.finish();
@@ -212,6 +243,8 @@ export class ChannelConnection implements LinkOwner {
   }
 
   drained(): void {
+    this.#stuck = false;
+    if (this.#owed !== undefined) this.#pong(this.#owed);
     this.#outbound.unblock();
     this.#session.schedule();
   }
@@ -237,6 +270,8 @@ export class ChannelConnection implements LinkOwner {
       retransmitted: outbound.retransmitted,
       duplicates: this.#duplicates,
       credit: outbound.credit,
+      window: this.#receiveWindow?.size ?? this.#window,
+      roundTrips: this.#roundTrips.snapshot(),
     };
   }
 
@@ -257,6 +292,12 @@ export class ChannelConnection implements LinkOwner {
         this.farewell = true;
         this.#session.farewell(this);
         break;
+      case FRAME_PING:
+        this.#pong(readUint32(frame, FRAME_HEADER));
+        break;
+      case FRAME_PONG:
+        this.#onPong(readUint32(frame, FRAME_HEADER));
+        break;
       case FRAME_ACK:
         this.#mustBeAcknowledged(this.#resumed);
         this.#outbound.acknowledge(readCount(frame, FRAME_HEADER));
@@ -274,7 +315,7 @@ export class ChannelConnection implements LinkOwner {
   }
 
   #onBatch(frame: Uint8Array): void {
-    this.#inbound.received(frame.length);
+    this.#received(frame.length);
     const messages = this.#inbound.batch(frame);
     if (!this.#inOrder.waiting) {
       this.#returnCredit();
@@ -285,7 +326,7 @@ export class ChannelConnection implements LinkOwner {
   }
 
   #onFragment(frame: Uint8Array): void {
-    this.#inbound.received(frame.length);
+    this.#received(frame.length);
     const whole = this.#inbound.fragment(frame);
     if (whole === undefined) {
       if (!this.#inOrder.waiting) this.#returnCredit();
@@ -338,12 +379,47 @@ export class ChannelConnection implements LinkOwner {
     return this.#stream;
   }
 
+  #received(bytes: number): void {
+    this.#inbound.received(bytes);
+    const now = this.#clock.now();
+    this.#receiveWindow?.received(bytes, now);
+    if (this.#pingOut) return;
+    const { probing } = this.#session.roundTrip;
+    const much = this.#inbound.bytesReceived - this.#bytesAtPing >= MUCH;
+    const interval = probing ? 0 : much ? PING_INTERVAL : PING_INTERVAL_QUIET;
+    if (now - this.#pingAt >= interval && this.#session.roundTrip.isDue(now)) this.#ping(now);
+  }
+
+  #ping(now: number): void {
+    this.#pingAt = now;
+    this.#pingOut = true;
+    this.#bytesAtPing = this.#inbound.bytesReceived;
+    this.#link?.sendNumber(FRAME_PING, ++this.#pings);
+  }
+
+  /** One answer at most waits: whoever asks without reading gets no more of our memory. */
+  #pong(number: number): void {
+    this.#owed = this.#stuck ? number : undefined;
+    if (!this.#stuck) this.#stuck = this.#link?.sendNumber(FRAME_PONG, number) === false;
+  }
+
+  #onPong(number: number): void {
+    if (!this.#pingOut || number !== this.#pings)
+      throw new FoundationError('protocol', 'The peer answered a ping that was not sent.');
+    this.#pingOut = false;
+    const now = this.#clock.now();
+    this.#roundTrips.add(now - this.#pingAt);
+    this.#session.roundTrip.answered(this.#pingAt, now);
+  }
+
   /** While something is being inflated nothing is given back: what waits behind it stays within the window. */
   #returnCredit(): void {
-    const bytes = this.#inbound.takeCredit();
-    if (bytes > 0) this.#link?.sendCredit(bytes);
+    const bytes = this.#inbound.takeCredit(this.#receiveWindow?.size ?? this.#window);
+    if (bytes > 0) this.#link?.sendNumber(FRAME_CREDIT, bytes);
   }
 }
 
+/** Bytes since the last ping from which a connection counts as busy. */
+const MUCH = 64 * 1024;
 /** Frames that are not counted in the credit, for a connection whose session does not stand yet. */
 const SLACK = 1_024;

@@ -27,8 +27,11 @@ export const FRAME_ACK = 10;
 export const FRAME_RESUME = 11;
 /** The number of the first message that follows; 64 bits. */
 export const FRAME_START = 12;
+/** To be answered at once with the same number; 32 bits. */
+export const FRAME_PING = 13;
+export const FRAME_PONG = 14;
 /** The last type that belongs to a channel. */
-export const FRAME_LAST = FRAME_START;
+export const FRAME_LAST = FRAME_PONG;
 
 /** {@link FRAME_HEADER} and the header of a MessagePack array. */
 export const BATCH_HEADER = FRAME_HEADER + 5;

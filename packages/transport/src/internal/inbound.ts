@@ -39,19 +39,16 @@ export interface Assembled {
 /** What one connection of a channel receives: counts credit, puts fragments together, decodes. */
 export class Inbound {
   readonly #codec: Codec;
-  readonly #window: number;
   readonly #messageBytes: number;
   readonly #budget: ReassemblyBudget;
   readonly #assemblies = new Map<number, Assembly>();
   /** Bytes that the sender may still send. */
   #allowance: number;
-  #unreturned = 0;
   messagesReceived = 0;
   bytesReceived = 0;
 
   constructor(init: InboundInit) {
     this.#codec = init.codec;
-    this.#window = init.window;
     this.#messageBytes = init.messageBytes;
     this.#budget = init.budget;
     this.#allowance = init.window;
@@ -61,15 +58,16 @@ export class Inbound {
   received(bytes: number): void {
     this.bytesReceived += bytes;
     this.#allowance -= bytes;
-    this.#unreturned += bytes;
     if (this.#allowance < 0) throw new FoundationError('protocol', 'The peer sent more than its credit allows.');
   }
 
-  /** Credit to give back now, in bytes; 0: not yet worth a frame. */
-  takeCredit(): number {
-    if (this.#unreturned * 4 < this.#window) return 0;
-    const bytes = this.#unreturned;
-    this.#unreturned = 0;
+  /**
+   * Credit to give now, in bytes; 0: not yet worth a frame.
+   * @param window - what the sender may have under way
+   */
+  takeCredit(window: number): number {
+    const bytes = window - this.#allowance;
+    if (bytes * 4 < window) return 0;
     this.#allowance += bytes;
     return bytes;
   }

@@ -12,7 +12,6 @@ import type { Connection, ConnectionEvents } from '../transport.js';
 import {
   FRAME_BATCH,
   FRAME_BOUND,
-  FRAME_CREDIT,
   FRAME_HEADER,
   FRAME_LAST,
   FRAME_READY,
@@ -111,11 +110,12 @@ export class Link implements ConnectionEvents, FrameSink {
     this.#connection.send(frame);
   }
 
-  sendCredit(bytes: number): void {
+  /** Sends a frame that is one number of 32 bits. @returns false: the connection takes nothing more for now */
+  sendNumber(type: number, value: number): boolean {
     const frame = Buffer.allocUnsafe(FRAME_HEADER + 4);
-    writeHeader(frame, 0, FRAME_CREDIT, 0, this.nextSequence());
-    writeUint32(frame, FRAME_HEADER, bytes);
-    this.#connection.send(frame);
+    writeHeader(frame, 0, type, 0, this.nextSequence());
+    writeUint32(frame, FRAME_HEADER, value);
+    return this.#connection.send(frame);
   }
 
   sendCount(type: number, count: number): void {

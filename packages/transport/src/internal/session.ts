@@ -1,9 +1,12 @@
 import { FoundationError, type Timer } from '@foundation-ts/core';
 import { type AgreedChannel, type ChannelStats, connectionIndex, FALLBACK_CHANNEL } from '../channel.js';
+import { WINDOW_SHARE } from '../defaults.js';
 import type { Peer, PeerIdentity, SendResult } from '../peer.js';
 import { ChannelConnection } from './channel-connection.js';
 import type { ReassemblyBudget } from './inbound.js';
 import type { Link } from './link.js';
+import type { WindowShare } from './receive-window.js';
+import { LeastRoundTrip } from './round-trip.js';
 import type { Settings } from './settings.js';
 import { decodeUnwritten, REPORT_BYTES } from './unwritten.js';
 
@@ -41,6 +44,8 @@ export class Session implements Peer {
   /** One for each connection of each channel, in the order that both sides know. */
   readonly slots: readonly ChannelConnection[];
   readonly budget: ReassemblyBudget;
+  readonly windowShare: WindowShare = { left: WINDOW_SHARE };
+  readonly roundTrip = new LeastRoundTrip();
   readonly #settings: Settings;
   readonly #events: SessionEvents;
   readonly #messageBytes: number;

@@ -80,9 +80,15 @@ export class MemoryConnection implements Connection {
       return false;
     }
     this.#inFlight += frame.byteLength;
-    if (this.#inFlight < HIGH_WATER) return true;
+    if (this.#inFlight < HIGH_WATER || this.#inFlight < this.#carried()) return true;
     this.#waiting = true;
     return false;
+  }
+
+  /** What the link carries in two round trips: TCP's own window grows so far. */
+  #carried(): number {
+    const { bandwidth, delay } = this.#network.faultsOf(this.host, this.#peer?.host ?? this.host);
+    return bandwidth === Number.POSITIVE_INFINITY ? 0 : (4 * delay * bandwidth) / 1_000;
   }
 
   pause(): void {
