@@ -6,7 +6,7 @@ import { isLoopback } from '@foundation-ts/transport';
 
 /** What mortal mode decided on. */
 export interface MortalMode {
-  readonly secret: Uint8Array;
+  readonly secret: readonly Uint8Array[];
   readonly discovery: readonly DiscoveryStrategy[];
 }
 
@@ -14,15 +14,20 @@ export interface MortalMode {
  * Zero configuration: finds a secret and the ways by which nodes find each other, and logs each step and why.
  * @throws FoundationError `insecure` when the cookie file can be read by others
  */
-export async function mortalMode(host: string, secret: Uint8Array | undefined, log: Log): Promise<MortalMode> {
+export async function mortalMode(
+  host: string,
+  secrets: readonly Uint8Array[] | undefined,
+  log: Log,
+): Promise<MortalMode> {
   const step = (message: string): void => log.info({}, `cluster: ${message}`);
   const local = isLoopback(host);
-  let key = secret;
+  let key = secrets;
   if (key !== undefined) {
-    step("secret: the one given ('secret' or FOUNDATION_SECRET).");
+    const rest = key.length === 1 ? '' : ` ${key.length} are accepted, the first is proven.`;
+    step(`secret: the one given ('secret' or FOUNDATION_SECRET).${rest}`);
   } else {
     const cookie = await readOrCreateCookie();
-    key = cookie.secret;
+    key = [cookie.secret];
     step(
       `secret: the cookie file ${cookie.path}, which all nodes of this user share. For nodes on other hosts: FOUNDATION_SECRET="$(cat ${cookie.path})" there, and 'host' in startNode().`,
     );

@@ -2,13 +2,15 @@ import { ClusterNode } from '@foundation-ts/cluster';
 import { type Log, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
 import { Registry } from '@foundation-ts/distributed';
 import { PubSub } from '@foundation-ts/pubsub';
+import type { Transport } from '@foundation-ts/transport';
 import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
 import { tcp } from '@foundation-ts/transport/tcp';
+import { ws } from '@foundation-ts/transport/ws';
 import { applicationName } from './application.js';
 import { mortalMode } from './mortal.js';
 import { FoundationNode } from './node.js';
 import { stopOnSignals } from './signals.js';
-import { checkOptions, givenSecret, resolveLog, type StartOptions } from './start-options.js';
+import { checkOptions, givenSecrets, resolveLog, type StartOptions } from './start-options.js';
 
 /**
  * Starts a node: a local actor runtime and, with `cluster: true` or `discovery`, its part of a cluster.
@@ -47,14 +49,15 @@ type Connection = Pick<Parameters<typeof ClusterNode.start>[0], 'transport' | 'h
 
 async function connectionOf(options: StartOptions, log: Log): Promise<Connection> {
   const { host = '127.0.0.1' } = options;
-  const secret = givenSecret(options);
+  const secret = givenSecrets(options);
   if (options.cluster === true) {
     const mode = await mortalMode(host, secret, log);
-    return { transport: options.transport ?? tcp(), host, ...mode };
+    return { transport: transportOf(options), host, ...mode };
   }
   const reachable =
     options.discovery !== undefined ||
     options.transport !== undefined ||
+    options.tls !== undefined ||
     options.port !== undefined ||
     options.host !== undefined;
   if (!reachable) {
@@ -62,11 +65,17 @@ async function connectionOf(options: StartOptions, log: Log): Promise<Connection
     return { transport: memory({ network, host: 'alone' }), host: 'alone' };
   }
   return {
-    transport: options.transport ?? tcp(),
+    transport: transportOf(options),
     host,
     discovery: options.discovery ?? [],
     ...(secret === undefined ? {} : { secret }),
   };
+}
+
+function transportOf({ transport = 'tcp', tls }: StartOptions): Transport {
+  if (typeof transport === 'object') return transport;
+  const init = tls === undefined ? {} : { tls };
+  return transport === 'tcp' ? tcp(init) : ws(init);
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {

@@ -11,6 +11,7 @@ import {
 } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
+import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
 import { MIN_SECRET_BYTES } from './defaults.js';
 
 /** What {@link startNode} takes; every field is optional. */
@@ -31,10 +32,18 @@ export interface StartOptions {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
-  /** The cluster's shared key, 16 bytes or more as text; default: `FOUNDATION_SECRET`. */
-  readonly secret?: string;
-  /** Default `tcp()`. */
-  readonly transport?: Transport;
+  /**
+   * The cluster's shared key, 16 bytes or more as text; default: `FOUNDATION_SECRET`. Of a list, the first is proven and all are accepted,
+   * so that the key can be changed while nodes run; in `FOUNDATION_SECRET` commas separate them.
+   */
+  readonly secret?: string | readonly string[];
+  /** `'tcp'` (default), `'ws'` where only HTTP passes, or a transport with options of its own, such as `ws({ path: '/x' })`. */
+  readonly transport?: 'tcp' | 'ws' | Transport;
+  /**
+   * Mutual TLS on `'tcp'` and `'ws'`: certificate, key and authorities in PEM form, or a function that gives what is valid now, such as
+   * `tlsFiles({ cert, key, ca })`. The certificate must name the node.
+   */
+  readonly tls?: TlsOptions | TlsProvider;
   readonly channels?: readonly ChannelDeclaration[];
   /**
    * Milliseconds for which the start waits for a first round of discovery and dialling, so that a node that joins a cluster knows it;
@@ -66,6 +75,7 @@ const keys = [
   'port',
   'secret',
   'transport',
+  'tls',
   'channels',
   'joinTimeout',
   'definitions',
@@ -93,6 +103,7 @@ export function checkOptions(options: StartOptions): void {
   if (host === '0.0.0.0' || host === '::') {
     throw invalidOption('host', host, 'an address at which the other nodes can dial this one');
   }
+  checkTransport(options);
   if (cluster === true && discovery !== undefined) {
     throw new FoundationError(
       'invalid-option',
@@ -101,20 +112,39 @@ export function checkOptions(options: StartOptions): void {
   }
 }
 
-/** The secret given, or that of the environment. @throws FoundationError `invalid-option` when it is too short */
-export function givenSecret(options: StartOptions): Uint8Array | undefined {
-  const text = options.secret ?? process.env.FOUNDATION_SECRET;
-  if (text === undefined) return undefined;
-  const secret = new TextEncoder().encode(text);
-  if (secret.length < MIN_SECRET_BYTES) {
-    const where = options.secret === undefined ? 'FOUNDATION_SECRET' : 'secret';
+function checkTransport({ transport, tls }: StartOptions): void {
+  if (typeof transport === 'object' && transport !== null) {
+    if (tls === undefined) return;
+    throw new FoundationError(
+      'invalid-option',
+      "Option 'tls' is for 'tcp' and 'ws'; give a transport of your own its certificates itself, as in ws({ path, tls }).",
+    );
+  }
+  if (transport !== undefined && transport !== 'tcp' && transport !== 'ws') {
+    throw invalidOption('transport', transport, "'tcp', 'ws', or a transport, such as ws({ path: '/x' })");
+  }
+}
+
+/** The secrets given, or those of the environment. @throws FoundationError `invalid-option` when one is too short */
+export function givenSecrets(options: StartOptions): readonly Uint8Array[] | undefined {
+  const { secret: given } = options;
+  const where = given === undefined ? 'FOUNDATION_SECRET' : 'secret';
+  const texts: unknown = given ?? process.env.FOUNDATION_SECRET?.split(',').map(text => text.trim());
+  if (texts === undefined) return undefined;
+  const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts];
+  if (list.length === 0) throw invalidOption(where, list, 'a secret, or a list that begins with the one to prove');
+  return list.map((text, index) => {
+    const option = list.length === 1 ? where : `${where}[${index}]`;
+    // Never shown, whatever it is.
+    if (typeof text !== 'string') throw invalidOption(option, `a value of type ${typeof text}`, 'a text');
+    const secret = new TextEncoder().encode(text);
+    if (secret.length >= MIN_SECRET_BYTES) return secret;
     throw invalidOption(
-      where,
+      option,
       `${secret.length} bytes long`,
       `${MIN_SECRET_BYTES} bytes or more, random: openssl rand -hex 32`,
     );
-  }
-  return secret;
+  });
 }
 
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'];

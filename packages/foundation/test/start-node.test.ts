@@ -11,6 +11,7 @@ import {
   type StartOptions,
   startNode,
   staticList,
+  tcp,
   topic,
 } from 'foundation-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -195,6 +196,26 @@ describe('what is wrong is said clearly', () => {
       { definitions: [Counter, actor({ name: 'counter', init: () => ({}) })], port: 0 },
       /^invalid-option: Two definitions are named 'counter'/,
     ],
+    [
+      { transport: 'udp' },
+      /^invalid-option: Option 'transport' is 'udp'; allowed: 'tcp', 'ws', or a transport, such as/,
+    ],
+    [{ transport: 7 }, /^invalid-option: Option 'transport' is 7/],
+    [
+      { transport: tcp(), tls: {} },
+      /^invalid-option: Option 'tls' is for 'tcp' and 'ws'; give a transport of your own/,
+    ],
+    [{ tls: {} }, /^invalid-option: Option 'tls\.cert' is undefined; allowed: this node's certificate, in PEM form/],
+    [
+      { tls: { cert: '/etc/a.pem', key: '/etc/a.key', ca: '/etc/ca.pem' } },
+      /^invalid-option: tls\.(cert|ca) holds no certificate in PEM form.*not its path/,
+    ],
+    [{ secret: [] }, /^invalid-option: Option 'secret' .*a list that begins with the one to prove/],
+    [
+      { secret: ['0123456789abcdef', 'hunter2'] },
+      /^invalid-option: Option 'secret\[1\]' is '7 bytes long'; allowed: 16 bytes or more, random/,
+    ],
+    [{ secret: [7] }, /^invalid-option: Option 'secret' is 'a value of type number'/],
     [{ host: '192.0.2.1' }, /^insecure: Refused to listen on 192\.0\.2\.1 without a secret.*FOUNDATION_SECRET/],
   ])('%o', async (options, message) => {
     expect(
