@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { child, isFoundationError } from 'foundation-ts';
 import { Account, journalOf } from './account.js';
+import { certificatesIn } from './certificates.js';
 import { Ledger, type Transfer } from './ledger.js';
-import { startBankNode } from './node.js';
+import { type BankNodeSetup, startBankNode } from './node.js';
 
 const names = Array.from({ length: 12 }, (_, number) => `account-${number}`);
 const opening = 1_000;
@@ -18,6 +20,13 @@ const kills = 3;
 /** Milliseconds. */
 const betweenKills = 2_000;
 const patience = 30_000;
+
+const { values } = parseArgs({ options: { transport: { type: 'string', default: 'tcp' } } });
+const { transport } = values;
+if (transport !== 'tcp' && transport !== 'ws' && transport !== 'tls') {
+  console.error(`--transport is '${transport}'; allowed: tcp, ws, tls.`);
+  process.exit(1);
+}
 
 const clusterId = `bank-${randomBytes(6).toString('hex')}`;
 const journals = mkdtempSync(join(tmpdir(), 'bank-'));
@@ -28,8 +37,14 @@ process.once('exit', () => {
 });
 process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
 
+const issue = transport === 'tls' ? certificatesIn(join(journals, 'certificates')) : undefined;
+const setupOf = (name: string): BankNodeSetup => ({
+  ...{ name, clusterId, transport: transport === 'ws' ? 'ws' : 'tcp' },
+  ...(issue === undefined ? {} : { tls: issue(name) }),
+});
+
 async function startWorker(name: string): Promise<void> {
-  const worker = fork(fileURLToPath(new URL('./node.ts', import.meta.url)), [name, clusterId]);
+  const worker = fork(fileURLToPath(new URL('./node.ts', import.meta.url)), [JSON.stringify(setupOf(name))]);
   workers.set(name, worker);
   const [first] = await Promise.race([once(worker, 'message'), once(worker, 'exit')]);
   if (first !== 'ready') throw new Error(`Worker ${name} ended with ${first} before its node ran.`);
@@ -48,7 +63,7 @@ async function persist<T>(what: string, attempt: () => Promise<T | undefined> | 
   }
 }
 
-const { node, accounts } = await startBankNode('bank-1', clusterId, { handleSignals: false });
+const { node, accounts } = await startBankNode(setupOf('bank-1'), { handleSignals: false });
 await Promise.all([startWorker('bank-2'), startWorker('bank-3')]);
 await persist('the nodes did not find each other', () => node.members().length === 3 || undefined);
 await Promise.all(names.map(name => accounts.startChild(child(Account({ name, opening, journals }), { id: name }))));

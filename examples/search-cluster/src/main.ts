@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connectionsOver } from './connections.js';
 import { type Corpus, listCorpus } from './corpus.js';
 import { writeManifest } from './manifest.js';
 import { MembershipLog } from './membership-log.js';
@@ -40,9 +41,11 @@ async function main(options: Options): Promise<boolean> {
 
   // An id of its own per run, so that two runs on one machine don't meet.
   const clusterId = `search-${randomBytes(6).toString('hex')}`;
-  const workers = new Workers(clusterId, terminal.print);
+  const connection = await connectionsOver(options.transport, join(folder, 'certificates'));
+  const workers = new Workers(clusterId, connection, terminal.print);
   endOnSignals(workers);
-  const cluster = await startSearchNode({ name: 'search-1', clusterId, handleSignals: false });
+  const name = 'search-1';
+  const cluster = await startSearchNode({ name, clusterId, handleSignals: false, ...(await connection(name)) });
   const stopped = new AbortController();
   try {
     const membership = new MembershipLog();

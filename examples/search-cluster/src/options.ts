@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
+const transports = ['tcp', 'ws', 'tls'] as const;
+export type TransportName = (typeof transports)[number];
+
 /** What the command line asked for. */
 export interface Options {
   /** The folder to search; `undefined`: the installed dependencies of this workspace. */
@@ -8,6 +11,8 @@ export interface Options {
   /** Nodes, each an operating-system process, the one that you start included. */
   readonly nodes: number;
   readonly shards: number;
+  /** How the nodes talk; `tls`: over TCP, with certificates that are made for the run. */
+  readonly transport: TransportName;
   readonly interactive: boolean;
   readonly help: boolean;
 }
@@ -20,6 +25,8 @@ answers exactly as a plain scan of the files does. Exit code 0 only if it did, e
 
   --nodes N        processes in the cluster at the start, this one included (3 to 16; default 3)
   --shards N       shards that the files are spread over (1 to 512; default 24)
+  --transport T    how the nodes talk: tcp, ws (WebSocket) or tls (mutual TLS, with certificates made for the run by
+                   the openssl command) (default tcp)
   --interactive    afterwards, keep the cluster and read queries and commands from the terminal
   --help           this text
 `;
@@ -37,6 +44,7 @@ export function parseOptions(args: readonly string[]): Options {
     folder: positionals[0] === undefined ? undefined : resolve(positionals[0]),
     nodes: integer('--nodes', values.nodes, 3, 16),
     shards: integer('--shards', values.shards, 1, 512),
+    transport: transportOf(values.transport),
     interactive: values.interactive,
     help: values.help,
   };
@@ -50,6 +58,7 @@ function parse(args: readonly string[]) {
       options: {
         nodes: { type: 'string', default: '3' },
         shards: { type: 'string', default: '24' },
+        transport: { type: 'string', default: 'tcp' },
         interactive: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -57,6 +66,12 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+function transportOf(given: string): TransportName {
+  const found = transports.find(transport => transport === given);
+  if (found !== undefined) return found;
+  throw new UsageError(`--transport is '${given}'; allowed: ${transports.join(', ')}.`);
 }
 
 function integer(option: string, given: string, minimum: number, maximum: number): number {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { TimeoutError } from './patience.js';
-import type { WorkerSetup } from './worker-protocol.js';
+import type { ConnectionSetup, WorkerSetup } from './worker-protocol.js';
 
 /** How long a worker may take to start. */
 const startTimeout = 20_000;
@@ -14,15 +14,24 @@ const endTimeout = 20_000;
 /** The worker processes of a run. None outlives the run, however it ends. */
 export class Workers {
   readonly #clusterId: string;
+  readonly #connection: (name: string) => Promise<ConnectionSetup>;
   readonly #print: (line: string) => void;
   readonly #running = new Map<string, ChildProcess>();
   readonly #killAll = () => {
     for (const child of this.#running.values()) child.kill('SIGKILL');
   };
 
-  /** @param print - takes the lines that workers write, each with the worker's name in front */
-  constructor(clusterId: string, print: (line: string) => void) {
+  /**
+   * @param connection - how the worker of a name talks with the others
+   * @param print - takes the lines that workers write, each with the worker's name in front
+   */
+  constructor(
+    clusterId: string,
+    connection: (name: string) => Promise<ConnectionSetup>,
+    print: (line: string) => void,
+  ) {
     this.#clusterId = clusterId;
+    this.#connection = connection;
     this.#print = print;
     process.once('exit', this.#killAll);
   }
@@ -42,7 +51,7 @@ export class Workers {
    * @throws if it ends or stays silent instead
    */
   async start(name: string): Promise<void> {
-    const setup: WorkerSetup = { name, clusterId: this.#clusterId };
+    const setup: WorkerSetup = { name, clusterId: this.#clusterId, ...(await this.#connection(name)) };
     const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(setup)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

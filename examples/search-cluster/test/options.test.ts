@@ -3,14 +3,22 @@ import { expect, test } from 'vitest';
 import { parseOptions, UsageError } from '../src/options.js';
 
 test('takes three nodes, 24 shards and the dependencies when nothing is said', () => {
-  expect(parseOptions([])).toEqual({ folder: undefined, nodes: 3, shards: 24, interactive: false, help: false });
+  expect(parseOptions([])).toEqual({
+    folder: undefined,
+    nodes: 3,
+    shards: 24,
+    transport: 'tcp',
+    interactive: false,
+    help: false,
+  });
 });
 
 test('takes a folder and options in any order', () => {
-  expect(parseOptions(['--nodes', '5', 'docs', '--shards=8', '--interactive'])).toEqual({
+  expect(parseOptions(['--nodes', '5', 'docs', '--shards=8', '--transport', 'tls', '--interactive'])).toEqual({
     folder: resolve('docs'),
     nodes: 5,
     shards: 8,
+    transport: 'tls',
     interactive: true,
     help: false,
   });
@@ -20,6 +28,7 @@ test.each([
   [['--nodes', '2'], /--nodes is '2'; allowed: a whole number from 3 to 16/],
   [['--nodes', 'many'], /--nodes is 'many'/],
   [['--shards', '1.5'], /--shards is '1.5'; allowed: a whole number from 1 to 512/],
+  [['--transport', 'udp'], /--transport is 'udp'; allowed: tcp, ws, tls/],
   [['--shard', '1'], /--shard/],
   [['a', 'b'], /at most one folder; got a, b/],
 ])('refuses %j', (args, message) => {

@@ -52,7 +52,7 @@ export { staticList } from '@foundation-ts/discovery/static';
 export { type DistributedSupervisor, type Placement, Registry, rendezvous } from '@foundation-ts/distributed';
 export { type Subscription, type Topic, topic } from '@foundation-ts/pubsub';
 export { tcp } from '@foundation-ts/transport/tcp';
-export { type TlsOptions, type TlsProvider, tlsFiles } from '@foundation-ts/transport/tls';
+export { type TlsFiles, type TlsOptions, type TlsProvider, tlsFiles } from '@foundation-ts/transport/tls';
 export { ws } from '@foundation-ts/transport/ws';
 export { FoundationNode } from './node.js';
 export { startNode } from './start-node.js';
