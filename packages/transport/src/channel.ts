@@ -186,6 +186,22 @@ export function resolveChannel(declaration: ChannelDeclaration): ResolvedChannel
   };
 }
 
+/** The declaration that a resolved channel comes from, with every field. */
+export function declarationOf({
+  acknowledged,
+  adaptive,
+  compression,
+  window,
+  ...rest
+}: ResolvedChannel): ChannelDeclaration {
+  return {
+    ...rest,
+    compression: compression ?? 'none',
+    reliability: acknowledged ? 'acknowledged' : 'best-effort',
+    ...(adaptive ? {} : { window }),
+  };
+}
+
 function resolveCompression(
   name: string,
   given: ChannelDeclaration['compression'] = 'none',

@@ -1,5 +1,12 @@
 import { type Address, checkKeys, FoundationError, formatAddress, invalidOption } from '@foundation-ts/core';
-import { DEFAULT_DIAL_TIMEOUT } from './defaults.js';
+import {
+  type ChannelDeclaration,
+  declarationOf,
+  FALLBACK_CHANNEL,
+  type ResolvedChannel,
+  resolveChannel,
+} from './channel.js';
+import { DEFAULT_DIAL_TIMEOUT, MAX_CHANNELS } from './defaults.js';
 import { Dialling, type DiallingHost } from './internal/dialling.js';
 import { FailureLog } from './internal/failure-log.js';
 import { idText, superseded } from './internal/opening.js';
@@ -106,6 +113,45 @@ export class Endpoint {
     return peer;
   }
 
+  /** What this node declares now. */
+  get channels(): readonly ChannelDeclaration[] {
+    return this.#settings.channels.map(declarationOf);
+  }
+
+  /**
+   * Declares a further channel, or another declaration for one that was closed. It comes into being with each peer that declares it too; until
+   * then, and with others, its messages travel on `data`. What was sent before on `data` may be overtaken.
+   * @throws FoundationError `invalid-option`; `already-started` when a channel of that name is open
+   */
+  openChannel(declaration: ChannelDeclaration): void {
+    const { channels } = this.#settings;
+    const resolved = resolveChannel(declaration);
+    if (channels.some(({ name }) => name === resolved.name))
+      throw new FoundationError('already-started', `The channel '${resolved.name}' is open already. Close it first.`);
+    if (channels.length >= MAX_CHANNELS) throw invalidOption('channels', channels.length + 1, `1 to ${MAX_CHANNELS}`);
+    this.#setChannels([...channels, resolved]);
+  }
+
+  /**
+   * Closes a channel: what is queued on it is sent, later messages travel on `data`, and its connections end.
+   * @returns whether it was open
+   * @throws FoundationError `invalid-operation` for `control` and `data`
+   */
+  closeChannel(name: string): boolean {
+    if (name === 'control' || name === FALLBACK_CHANNEL)
+      throw new FoundationError('invalid-operation', `The channel '${name}' can't be closed: others depend on it.`);
+    const { channels } = this.#settings;
+    const left = channels.filter(channel => channel.name !== name);
+    if (left.length === channels.length) return false;
+    this.#setChannels(left);
+    return true;
+  }
+
+  #setChannels(channels: readonly ResolvedChannel[]): void {
+    this.#settings.channels = channels;
+    for (const session of [...this.#peers.values()]) if (session.open) session.channels.announce();
+  }
+
   /**
    * That incarnation of a node will not come back: what an acknowledged channel kept for it is given up, and told to `onUndelivered`. A newer
    * incarnation of the node has the same effect.
@@ -173,6 +219,7 @@ export class Endpoint {
       isWithdrawn: id => this.#withdrawn.has(id),
       rivals: identity => this.#rivals(identity),
       accepted: session => this.#stand(session),
+      standing: id => [...this.#peers.values()].find(session => session.id === id && session.open),
       report: (host, error) => this.#failures.report(host, error),
     };
   }

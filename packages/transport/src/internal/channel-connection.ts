@@ -1,5 +1,5 @@
 import { type Clock, FoundationError } from '@foundation-ts/core';
-import type { AgreedChannel, ChannelStats } from '../channel.js';
+import { type AgreedChannel, type ChannelStats, offerOf, type ResolvedChannel } from '../channel.js';
 import type { Codec, EncodedParts } from '../codec.js';
 import { MAX_ADAPTIVE_WINDOW, MIN_ADAPTIVE_WINDOW, PING_INTERVAL, PING_INTERVAL_QUIET } from '../defaults.js';
 import type { SendResult } from '../peer.js';
@@ -12,16 +12,19 @@ import {
   FRAME_FRAGMENT,
   FRAME_GOODBYE,
   FRAME_HEADER,
+  FRAME_OFFERS,
   FRAME_PING,
   FRAME_PONG,
   FRAME_READY,
   FRAME_RESUME,
+  FRAME_RETIRE,
   FRAME_START,
   readCount,
   readUint32,
 } from './frames.js';
 import { InOrder } from './in-order.js';
 import { Inbound } from './inbound.js';
+import { decodeOffers } from './introduction.js';
 import type { Link, LinkOwner } from './link.js';
 import { type FrameSink, Outbound } from './outbound.js';
 import { ReceiveWindow } from './receive-window.js';
@@ -62,6 +65,10 @@ export class ChannelConnection implements LinkOwner {
   #lastAcknowledged = 0;
   #resumed = false;
   #link: Link | undefined;
+  #risen = false;
+  #retiring = false;
+  #retireSent = false;
+  #retireSeen = false;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   /** The other side said that nothing more comes. */
@@ -153,15 +160,39 @@ export class ChannelConnection implements LinkOwner {
       this.#lastAcknowledged = stream.received;
       link.sendCount(FRAME_ACK, stream.received);
     }
-    return this.#outbound.flush();
+    const more = this.#outbound.flush();
+    if (this.#retiring && !this.#retireSent && this.#outbound.idle) {
+      this.#retireSent = true;
+      link.sendControl(FRAME_RETIRE);
+      this.#endIfRetired();
+    }
+    return more;
+  }
+
+  /** Whether both sides have said that nothing more comes. */
+  get retired(): boolean {
+    return this.#retireSent && this.#retireSeen;
+  }
+
+  /** Sends what is queued, and then nothing more: the channel is closed. */
+  retire(): void {
+    this.#retiring = true;
+    this.#session.schedule();
+  }
+
+  sendOffers(channels: readonly ResolvedChannel[]): void {
+    const link = this.#link;
+    if (link !== undefined && !link.closed) link.sendControl(FRAME_OFFERS, channels.map(offerOf));
   }
 
   /** The session stands. An acknowledged channel goes on where the last session ended; each side says how far it has come. */
   rise(stream: Stream | undefined): void {
+    this.#risen = true;
     this.#ping(this.#clock.now());
     if (stream === undefined) return;
     this.#stream = stream;
     if (stream.outbound === undefined) stream.outbound = this.#outbound;
+    else if (stream.outbound.idle) stream.outbound = this.#outbound.continueAfter(stream.outbound);
     else this.#outbound = stream.outbound;
     this.#outbound.onReady = () => this.#session.schedule();
     this.#lastAcknowledged = stream.received;
@@ -216,7 +247,11 @@ export class ChannelConnection implements LinkOwner {
     throw new FoundationError('protocol', 'The peer proved itself twice.');
   }
 
-  control(_link: Link, type: number): void {
+  control(_link: Link, type: number, body: unknown): void {
+    if (type === FRAME_OFFERS && this.#risen && this === this.#session.slots[0]) {
+      this.#session.channels.offered(decodeOffers(body));
+      return;
+    }
     if (
       type !== FRAME_READY ||
       this.#session.dialled ||
@@ -232,7 +267,7 @@ export class ChannelConnection implements LinkOwner {
   data(_link: Link, type: number, frame: Uint8Array): void {
     // What an acknowledged channel keeps belongs to the next session by now.
     if (this.#session.over) return;
-    if (this.#session.up && this.#held.length === 0) {
+    if (this.#risen && this.#held.length === 0) {
       this.#handle(type, frame);
       return;
     }
@@ -291,6 +326,11 @@ export class ChannelConnection implements LinkOwner {
       case FRAME_GOODBYE:
         this.farewell = true;
         this.#session.farewell(this);
+        break;
+      case FRAME_RETIRE:
+        this.#retireSeen = true;
+        this.#session.channels.retire(this.channel);
+        this.#endIfRetired();
         break;
       case FRAME_PING:
         this.#pong(readUint32(frame, FRAME_HEADER));
@@ -379,7 +419,12 @@ export class ChannelConnection implements LinkOwner {
     return this.#stream;
   }
 
+  #endIfRetired(): void {
+    if (this.retired) this.#link?.finish();
+  }
+
   #received(bytes: number): void {
+    if (this.#retireSeen) throw new FoundationError('protocol', 'The peer sent messages on a channel that it closed.');
     this.#inbound.received(bytes);
     const now = this.#clock.now();
     this.#receiveWindow?.received(bytes, now);

@@ -30,8 +30,14 @@ export const FRAME_START = 12;
 /** To be answered at once with the same number; 32 bits. */
 export const FRAME_PING = 13;
 export const FRAME_PONG = 14;
+/** No more messages come on this connection: its channel is closed. It ends when both sides have said so. */
+export const FRAME_RETIRE = 15;
 /** The last type that belongs to a channel. */
-export const FRAME_LAST = FRAME_PONG;
+export const FRAME_LAST = FRAME_RETIRE;
+/** On the first connection of a session: the channels that the speaker declares from now on; a value. */
+export const FRAME_OFFERS = 16;
+/** Binds a connection of a channel that was opened at run time to a session that stands; a value. {@link FRAME_BOUND} answers. */
+export const FRAME_JOIN = 17;
 
 /** {@link FRAME_HEADER} and the header of a MessagePack array. */
 export const BATCH_HEADER = FRAME_HEADER + 5;

@@ -30,6 +30,14 @@ export interface Binding {
   readonly proof: Uint8Array;
 }
 
+/** Asks to add a connection of a channel that was opened later to a session that stands. */
+export interface Joining {
+  readonly id: Uint8Array;
+  readonly channel: string;
+  readonly index: number;
+  readonly proof: Uint8Array;
+}
+
 export function encodeIntroduction(said: Introduction): unknown {
   const { address } = said;
   return [
@@ -71,6 +79,26 @@ export function decodeBinding(body: unknown): Binding {
     slot: integer(slot, 0, MAX_CHANNELS * MAX_CONNECTIONS),
     proof: bytes(proof, 32),
   };
+}
+
+export function encodeJoining(joining: Joining): unknown {
+  return [joining.id, joining.channel, joining.index, joining.proof];
+}
+
+/** @throws FoundationError `protocol` */
+export function decodeJoining(body: unknown): Joining {
+  const [id, channel, index, proof] = tuple(body, 4);
+  return {
+    id: bytes(id, DIAL_ID_BYTES),
+    channel: text(channel, MAX_NAME_BYTES),
+    index: integer(index, 0, MAX_CONNECTIONS - 1),
+    proof: bytes(proof, 32),
+  };
+}
+
+/** @throws FoundationError `protocol` */
+export function decodeOffers(body: unknown): readonly ChannelOffer[] {
+  return list(body, MAX_CHANNELS).map(decodeOffer);
 }
 
 export function encodeRefusal(error: FoundationError): unknown {

@@ -13,6 +13,7 @@ import {
   FRAME_BATCH,
   FRAME_BOUND,
   FRAME_HEADER,
+  FRAME_JOIN,
   FRAME_LAST,
   FRAME_READY,
   FRAME_REFUSE,
@@ -179,7 +180,7 @@ export class Link implements ConnectionEvents, FrameSink {
     const type = frame[1] as number;
     if (type >= FRAME_BATCH && type <= FRAME_LAST) this.owner.data(this, type, frame);
     else if (type === FRAME_BOUND || type === FRAME_READY) this.owner.control(this, type, undefined);
-    else if (type > 0 && type < FRAME_BATCH)
+    else if (type > 0 && type <= FRAME_JOIN)
       this.owner.control(this, type, this.#codec.decode(frame.subarray(FRAME_HEADER)));
     else throw new FoundationError('protocol', `The peer sent a frame of unknown type ${type}.`);
   }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type Address, FoundationError } from '@foundation-ts/core';
-import { agreeChannels } from '../channel.js';
+import { agreeChannels, offerOf, type ResolvedChannel } from '../channel.js';
 import { mac, type ProvenPeer } from '../handshake.js';
 import type { PeerIdentity } from '../peer.js';
 import { OWN_ALGORITHMS } from './compression.js';
@@ -23,7 +23,7 @@ export function introduce(
     id,
     address: settings.address ?? address,
     metadata: settings.metadata,
-    channels: settings.offers,
+    channels: settings.channels.map(offerOf),
     fragmentBytes: settings.limits.fragmentBytes,
     messageBytes: settings.limits.messageBytes,
     withdrawn,
@@ -41,16 +41,25 @@ export function identify(link: Link, said: Introduction, dialled: Address | unde
   return { name, incarnation, clusterId, address: reachable, metadata: said.metadata };
 }
 
+/** What this side brings to a session. */
+export interface OwnSide {
+  /** What it said of its channels. */
+  readonly channels: readonly ResolvedChannel[];
+  /** Where it dialled; undefined: it was dialled. */
+  readonly target: Address | undefined;
+}
+
 /** @throws FoundationError `incompatible` when the two nodes have no channel in common */
 export function openSession(
   settings: Settings,
   link: Link,
   identity: PeerIdentity,
   said: Introduction,
-  dialled: boolean,
+  own: OwnSide,
   events: SessionEvents,
 ): Session {
-  const agreed = agreeChannels(settings.channels, said.channels, said.inflates, dialled);
+  const dialled = own.target !== undefined;
+  const agreed = agreeChannels(own.channels, said.channels, said.inflates, dialled);
   if (agreed.length === 0) {
     throw new FoundationError(
       'incompatible',
@@ -64,6 +73,10 @@ export function openSession(
     id: idText(said.id),
     key: link.peer.key,
     agreed,
+    told: own.channels,
+    offers: said.channels,
+    inflates: said.inflates,
+    target: own.target,
     fragmentBytes: Math.min(settings.limits.fragmentBytes, said.fragmentBytes),
     messageBytes: said.messageBytes,
     events,

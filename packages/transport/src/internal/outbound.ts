@@ -132,6 +132,15 @@ export class Outbound {
     return first;
   }
 
+  /** Counts on where an earlier one ended, which is idle. */
+  continueAfter(earlier: Outbound): this {
+    const before = earlier.#retained;
+    if (before !== undefined) this.#retained?.continueAfter(before);
+    this.messagesSent += earlier.messagesSent;
+    this.bytesSent += earlier.bytesSent;
+    return this;
+  }
+
   /** The connection is lost. What an acknowledged channel has begun to write is begun again on the next. */
   detach(): void {
     this.#sink = undefined;

@@ -1,10 +1,12 @@
 import { type Address, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import type { ResolvedChannel } from '../channel.js';
 import type { PeerIdentity } from '../peer.js';
+import { belongsTo } from './belonging.js';
 import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_READY, FRAME_REFUSE } from './frames.js';
 import { DIAL_ID_BYTES, decodeIntroduction, decodeRefusal, encodeBinding, encodeIntroduction } from './introduction.js';
 import { Link, type LinkOwner } from './link.js';
 import { bindingProof, identify, idText, introduce, isSuperseded, openSession } from './opening.js';
-import { belongsTo, type Session, type SessionEvents } from './session.js';
+import type { Session, SessionEvents } from './session.js';
 import { handshakeInit, type Settings } from './settings.js';
 
 /** Those who wait for an attempt have their own time limits, and cancel it when the last has gone. */
@@ -36,6 +38,8 @@ export class Outgoing implements LinkOwner {
   #session: Session | undefined;
   #timer: Timer | undefined;
   #over = false;
+  /** What it said of this node's channels. */
+  #channels: readonly ResolvedChannel[] = [];
   /** Known from the proof on. */
   name: string | undefined;
   incarnation = 0;
@@ -86,6 +90,7 @@ export class Outgoing implements LinkOwner {
       return;
     }
     this.introduced = true;
+    this.#channels = this.#settings.channels;
     const said = introduce(this.#settings, this.#host.address, this.id);
     link.sendControl(FRAME_INTRODUCE, encodeIntroduction(said));
     this.#timer = this.#settings.clock.setTimeout(() => this.#onTimeout(), this.#settings.limits.sessionTimeout, {
@@ -130,15 +135,22 @@ export class Outgoing implements LinkOwner {
       this.#host.failed(this, error as Error);
       return;
     }
-    const session = openSession(this.#settings, link, identity, said, true, {
-      ready: () => {},
-      message: (peer, channel, message) => this.#host.message(peer, channel, message),
-      undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
-      ended: (peer, reason) => {
-        this.#host.ended(peer, reason);
-        this.#fail(reason ?? this.#lost());
+    const session = openSession(
+      this.#settings,
+      link,
+      identity,
+      said,
+      { channels: this.#channels, target: this.target },
+      {
+        ready: () => {},
+        message: (peer, channel, message) => this.#host.message(peer, channel, message),
+        undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
+        ended: (peer, reason) => {
+          this.#host.ended(peer, reason);
+          this.#fail(reason ?? this.#lost());
+        },
       },
-    });
+    );
     this.#session = session;
     session.slots[0]?.bind(link);
     for (let slot = 1; slot < session.slots.length; slot++) this.#bindSlot(session, slot);

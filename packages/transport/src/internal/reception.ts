@@ -1,11 +1,14 @@
+import { timingSafeEqual } from 'node:crypto';
 import { FoundationError, type Timer } from '@foundation-ts/core';
 import { SIMULTANEOUS_DIAL_GRACE } from '../defaults.js';
 import type { PeerIdentity } from '../peer.js';
 import type { Connection } from '../transport.js';
-import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_REFUSE } from './frames.js';
+import { belongsTo, joiningProof } from './belonging.js';
+import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_JOIN, FRAME_REFUSE } from './frames.js';
 import {
   decodeBinding,
   decodeIntroduction,
+  decodeJoining,
   decodeRefusal,
   encodeIntroduction,
   type Introduction,
@@ -13,7 +16,7 @@ import {
 import { Link, type LinkOwner } from './link.js';
 import { identify, idText, introduce, isBindingProof, isSuperseded, openSession, superseded } from './opening.js';
 import type { Outgoing, OutgoingHost } from './outgoing.js';
-import { belongsTo, type Session } from './session.js';
+import type { Session } from './session.js';
 import { handshakeInit, type Settings } from './settings.js';
 
 /** What a {@link Reception} asks of the endpoint. */
@@ -27,6 +30,8 @@ export interface ReceptionHost extends Pick<OutgoingHost, 'address' | 'message' 
   /** Our own attempts that reach, or may reach, the same node. */
   rivals(identity: PeerIdentity): readonly Outgoing[];
   accepted(session: Session): void;
+  /** The session of that id that stands. */
+  standing(id: string): Session | undefined;
   /** An incoming connection failed before it belonged to a session. */
   report(host: string, error: FoundationError): void;
 }
@@ -131,6 +136,9 @@ export class Reception implements LinkOwner {
       case FRAME_BIND:
         this.#onBinding(link, body);
         break;
+      case FRAME_JOIN:
+        this.#onJoining(link, body);
+        break;
       case FRAME_REFUSE:
         // The dialler does not want us; it reports that to its own caller.
         decodeRefusal(body);
@@ -226,12 +234,19 @@ export class Reception implements LinkOwner {
     }
     let session: Session;
     try {
-      session = openSession(this.#settings, link, identity, said, false, {
-        ready: ready => this.#host.accepted(ready),
-        message: (peer, channel, message) => this.#host.message(peer, channel, message),
-        undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
-        ended: (peer, reason) => this.#host.ended(peer, reason),
-      });
+      session = openSession(
+        this.#settings,
+        link,
+        identity,
+        said,
+        { channels: this.#settings.channels, target: undefined },
+        {
+          ready: ready => this.#host.accepted(ready),
+          message: (peer, channel, message) => this.#host.message(peer, channel, message),
+          undelivered: (peer, channel, messages, more) => this.#host.undelivered(peer, channel, messages, more),
+          ended: (peer, reason) => this.#host.ended(peer, reason),
+        },
+      );
     } catch (error) {
       if (!(error instanceof FoundationError)) throw error;
       link.refuse(error);
@@ -270,6 +285,28 @@ export class Reception implements LinkOwner {
     this.#unplaced.delete(link);
     place.bind(link);
     link.sendControl(FRAME_BOUND);
+  }
+
+  /** A connection of a channel that was opened after the session. */
+  #onJoining(link: Link, body: unknown): void {
+    const { id, channel, index, proof } = decodeJoining(body);
+    const session = this.#host.standing(idText(id));
+    if (session === undefined || !belongsTo(session, link)) {
+      link.refuse(new FoundationError('noconnection', 'There is no such session to join, or it has gone.'));
+      return;
+    }
+    if (!timingSafeEqual(joiningProof(session, link.peer, channel, index), proof)) {
+      throw new FoundationError('auth-failed', 'A connection claimed a session that it does not belong to.');
+    }
+    const place = session.channels.place(channel, index);
+    if (place === undefined) {
+      link.refuse(new FoundationError('noconnection', `The channel '${channel}' is not open here.`));
+      return;
+    }
+    this.#unplaced.delete(link);
+    place.bind(link);
+    link.sendControl(FRAME_BOUND);
+    session.channels.joined(place);
   }
 }
 

@@ -30,6 +30,14 @@ export class Retained {
     return this.written - this.acknowledged;
   }
 
+  /** Counts on where an earlier one ended, of which nothing is kept. */
+  continueAfter(earlier: Retained): void {
+    this.acknowledged = earlier.acknowledged;
+    this.written = earlier.written;
+    this.#base = earlier.written;
+    this.retransmitted = earlier.retransmitted;
+  }
+
   /** What is to be written again before anything new. */
   get again(): Unit | undefined {
     return this.#units[this.#next];

@@ -1,12 +1,12 @@
 import { FoundationError, type Timer } from '@foundation-ts/core';
-import { type AgreedChannel, type ChannelStats, connectionIndex, FALLBACK_CHANNEL } from '../channel.js';
+import { type ChannelStats, connectionIndex } from '../channel.js';
 import { WINDOW_SHARE } from '../defaults.js';
 import type { Peer, PeerIdentity, SendResult } from '../peer.js';
-import { ChannelConnection } from './channel-connection.js';
+import type { ChannelConnection } from './channel-connection.js';
 import type { ReassemblyBudget } from './inbound.js';
-import type { Link } from './link.js';
 import type { WindowShare } from './receive-window.js';
 import { LeastRoundTrip } from './round-trip.js';
+import { SessionChannels, type SessionChannelsInit } from './session-channels.js';
 import type { Settings } from './settings.js';
 import { decodeUnwritten, REPORT_BYTES } from './unwritten.js';
 
@@ -21,16 +21,13 @@ export interface SessionEvents {
   ended(session: Session, reason: Error | undefined): void;
 }
 
-export interface SessionInit {
-  readonly settings: Settings;
+export interface SessionInit extends SessionChannelsInit {
   readonly identity: PeerIdentity;
   readonly dialled: boolean;
   /** Names the session on both sides. */
   readonly id: string;
   /** From the handshake of the first connection; further ones prove that they belong to it. */
   readonly key: Uint8Array;
-  readonly agreed: readonly AgreedChannel[];
-  readonly fragmentBytes: number;
   readonly messageBytes: number;
   readonly events: SessionEvents;
 }
@@ -41,17 +38,13 @@ export class Session implements Peer {
   readonly dialled: boolean;
   readonly id: string;
   readonly key: Uint8Array;
-  /** One for each connection of each channel, in the order that both sides know. */
-  readonly slots: readonly ChannelConnection[];
+  readonly channels: SessionChannels;
   readonly budget: ReassemblyBudget;
   readonly windowShare: WindowShare = { left: WINDOW_SHARE };
   readonly roundTrip = new LeastRoundTrip();
   readonly #settings: Settings;
   readonly #events: SessionEvents;
   readonly #messageBytes: number;
-  readonly #byChannel = new Map<string, readonly ChannelConnection[]>();
-  readonly #fallback: readonly ChannelConnection[];
-  readonly #byPriority: readonly ChannelConnection[];
   #state: 'binding' | 'up' | 'closing' | 'closed' = 'binding';
   #rose = false;
   #scheduled = false;
@@ -71,20 +64,12 @@ export class Session implements Peer {
     this.#events = init.events;
     this.#messageBytes = Math.min(init.messageBytes, init.settings.limits.messageBytes);
     this.budget = { left: init.settings.limits.reassemblyBytes };
-    const slots: ChannelConnection[] = [];
-    for (const agreed of init.agreed) {
-      const connections = Array.from(
-        { length: agreed.connections },
-        (_, index) => new ChannelConnection(this, init.settings, agreed, index, init.fragmentBytes),
-      );
-      slots.push(...connections);
-      this.#byChannel.set(agreed.channel.name, connections);
-    }
-    this.slots = slots;
-    this.#byPriority = slots.toSorted((left, right) => right.priority - left.priority);
-    const fallback = this.#byChannel.get(FALLBACK_CHANNEL) ?? this.#byChannel.values().next().value;
-    if (fallback === undefined) throw new Error('a session without channels');
-    this.#fallback = fallback;
+    this.channels = new SessionChannels(this, init);
+  }
+
+  /** One for each connection of each channel; those of the beginning in the order that both sides know. */
+  get slots(): readonly ChannelConnection[] {
+    return this.channels.slots;
   }
 
   get open(): boolean {
@@ -107,7 +92,7 @@ export class Session implements Peer {
 
   send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult {
     if (this.#state !== 'up') return 'closed';
-    const connections = this.#byChannel.get(channel) ?? this.#fallback;
+    const connections = this.channels.of(channel);
     const connection = (
       connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
     ) as ChannelConnection;
@@ -123,7 +108,7 @@ export class Session implements Peer {
 
   queued(channel: string): number {
     let bytes = 0;
-    for (const connection of this.#byChannel.get(channel) ?? this.#fallback) bytes += connection.outbound.queuedBytes;
+    for (const connection of this.channels.of(channel)) bytes += connection.outbound.queuedBytes;
     return bytes;
   }
 
@@ -151,9 +136,7 @@ export class Session implements Peer {
     if (this.#state !== 'binding') return;
     this.#state = 'up';
     this.#rose = true;
-    const { streams } = this.#settings;
-    for (const slot of this.slots)
-      slot.rise(slot.acknowledged ? streams.take(this.identity, slot.channel, slot.index) : undefined);
+    this.channels.rise();
   }
 
   /** Another session with the same node stands now. */
@@ -194,7 +177,7 @@ export class Session implements Peer {
 
   /** A connection has closed. */
   lost(slot: ChannelConnection, reason: Error | undefined): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.channels.lost(slot)) return;
     const orderly = reason === undefined && (slot.farewell || this.#saidGoodbye);
     if (!orderly) {
       const why = 'The other side closed the connection without a farewell: it has crashed, or was stopped.';
@@ -209,7 +192,7 @@ export class Session implements Peer {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#linger?.cancel();
-    for (const slot of this.slots) slot.abandon(reason);
+    this.channels.end(reason);
     if (this.#rose) this.#report(reason);
     this.#events.ended(this, reason);
     this.#resolveClosed?.();
@@ -233,7 +216,7 @@ export class Session implements Peer {
     if (this.#state === 'closed') return;
     let more = false;
     try {
-      for (const slot of this.#byPriority) if (slot.flush()) more = true;
+      for (const slot of this.channels.byPriority) if (slot.flush()) more = true;
     } catch (error) {
       // A message that was begun can't be completed any more; nothing else can travel behind half of it.
       this.end(error as Error);
@@ -267,15 +250,14 @@ export class Session implements Peer {
     telemetry.emit(
       'transport.peer.closed',
       { droppedMessages: messages, droppedBytes: bytes },
-      { peer: this.identity.name, incarnation: this.identity.incarnation, reason: reason?.message },
+      {
+        peer: this.identity.name,
+        incarnation: this.identity.incarnation,
+        code: reason instanceof FoundationError ? reason.code : undefined,
+        reason: reason?.message,
+      },
     );
   }
-}
-
-/** Whether a link was proven by the incarnation that the session is with. */
-export function belongsTo(session: Session, link: Link): boolean {
-  const { name, incarnation } = link.peer;
-  return name === session.identity.name && incarnation === session.identity.incarnation;
 }
 
 function tooLarge(bytes: number, limit: number, name: string): FoundationError {

@@ -8,7 +8,7 @@ import {
   type Random,
   type Telemetry,
 } from '@foundation-ts/core';
-import { type ChannelOffer, DEFAULT_CHANNELS, offerOf, type ResolvedChannel, resolveChannels } from '../channel.js';
+import { DEFAULT_CHANNELS, type ResolvedChannel, resolveChannels } from '../channel.js';
 import { type Codec, createCodec } from '../codec.js';
 import {
   DEFAULT_FRAGMENT_BYTES,
@@ -48,8 +48,8 @@ export interface Settings {
   /** For the frames that set a session up; knows no extensions. */
   readonly controlCodec: Codec;
   readonly secret: readonly Uint8Array[] | undefined;
-  readonly channels: readonly ResolvedChannel[];
-  readonly offers: readonly ChannelOffer[];
+  /** Replaced by another list when channels are opened and closed. */
+  channels: readonly ResolvedChannel[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -87,7 +87,6 @@ export function resolveSettings(init: EndpointInit): Settings {
     controlCodec,
     secret: resolveSecrets(init.secret),
     channels,
-    offers: channels.map(offerOf),
     clock: init.clock,
     random: init.random,
     log: init.log,

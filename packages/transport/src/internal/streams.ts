@@ -57,19 +57,6 @@ export class Streams {
     return peer;
   }
 
-  /** The channel is closed: its streams end. */
-  forgetChannel(name: string, channel: string): readonly Stream[] {
-    const streams = this.#peers.get(name)?.streams;
-    if (streams === undefined) return [];
-    const ended: Stream[] = [];
-    for (const [key, stream] of streams) {
-      if (stream.channel !== channel) continue;
-      streams.delete(key);
-      ended.push(stream);
-    }
-    return ended;
-  }
-
   /** The incarnations that are too many, among those that `isGone`. */
   excess(isGone: (name: string) => boolean): readonly PeerStreams[] {
     const given: PeerStreams[] = [];
