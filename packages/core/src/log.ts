@@ -1,5 +1,5 @@
 import { systemClock } from './clock.js';
-import { formatValue } from './exit-reason.js';
+import { formatError, formatValue, isError } from './exit-reason.js';
 
 /** Severity of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -30,6 +30,6 @@ export function stderrLog(minimum: LogLevel = 'warn'): Log {
 }
 
 function formatField(value: unknown): string {
-  if (value instanceof Error) return value.stack ?? value.message;
+  if (isError(value)) return formatError(value, error => `${error.stack ?? error.message}`);
   return formatValue(value);
 }

@@ -12,8 +12,8 @@ import {
   SLOW_HANDLER,
   SLOW_LOG_EVERY,
 } from './defaults.js';
-import { FoundationError, invalidOption } from './errors.js';
-import { type ExitReason, formatReason, formatValue, toExitReason } from './exit-reason.js';
+import { FoundationError, invalidOption, isFoundationError } from './errors.js';
+import { type ExitReason, formatError, formatReason, formatValue, toExitReason } from './exit-reason.js';
 import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 import { Links } from './links.js';
 import { LocalNames } from './local-names.js';
@@ -940,8 +940,9 @@ function threshold(option: string, given: number | undefined, otherwise: number)
 }
 
 function startFailed(process: Process, error: unknown): FoundationError {
-  if (error instanceof FoundationError && error.code === 'start-failed') return error;
-  const reason = error instanceof Error ? error.message : formatValue(error);
+  const crash = toExitReason(error);
+  if (isFoundationError(crash, 'start-failed')) return crash;
+  const reason = crash === error ? formatError(crash, ({ message }) => `${message}`) : formatValue(error);
   return new FoundationError('start-failed', `${process.program.name} did not start: ${reason}`, { cause: error });
 }
 

@@ -56,11 +56,15 @@ test('the log on stderr drops what is under its level and prints any value', () 
   log.warn({ n: 1, text: 'x', nested: { a: [1] } }, 'careful');
   log.error({ circular, odd: Object.create(null), nothing: undefined, symbol: Symbol('s') }, 'broken');
   log.error({}, 'bare');
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  log.error({ error: Object.defineProperty(new Error('odd'), 'stack', { value: Symbol('s') }), proxy }, 'odd');
   const times = written.map(line => line.slice(0, 24));
   for (const time of times) expect(new Date(time).toISOString()).toBe(time);
   const lines = written.map(line => line.slice(25));
   expect(lines[0]).toBe('warn careful n=1 text=x nested={"a":[1]}\n');
   expect(lines[1]).toMatch(/^error broken circular=.+ nothing=undefined symbol=Symbol\(s\)\n$/);
   expect(lines[2]).toBe('error bare\n');
-  expect(written).toHaveLength(3);
+  expect(lines[3]).toBe('error odd error=an Error without a text proxy=<Revoked Proxy>\n');
+  expect(written).toHaveLength(4);
 });

@@ -5,6 +5,12 @@ import { bench, Counter, gate, Puppet, rejection, type Seen, Trapper } from './s
 
 const boom = new Error('boom');
 
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 describe('a crash', () => {
   test.each(['fail', 'failLater'] as const)(
     'in a handler (%s): the caller gets handler-failed with the cause',
@@ -48,6 +54,7 @@ describe('a crash', () => {
       'non-error',
     ],
     ['a symbol', Symbol('odd'), 'odd'],
+    ['a proxy that was revoked', revoked(), 'non-error'],
   ])('with %s thrown is made into an error', async (_what, thrown, text) => {
     const { system } = bench();
     const puppet = await system.spawn(Puppet(undefined));
@@ -63,7 +70,39 @@ describe('a crash', () => {
     expect(reason).toBeInstanceOf(Error);
     expect(reason.cause).toBe(thrown);
     expect(reason.message).toContain(text);
+    const Bad = actor({
+      name: 'bad',
+      init: () => {
+        throw thrown;
+      },
+    });
+    expect(await rejection(system.spawn(Bad()))).toMatchObject({ code: 'start-failed' });
     // The system lives on.
+    expect(await (await system.spawn(Counter(3))).call('get')).toBe(3);
+  });
+
+  test.each([
+    ['is a symbol', { value: Symbol('odd') }],
+    [
+      'throws',
+      {
+        get: () => {
+          throw new Error('no text');
+        },
+      },
+    ],
+  ])('with an error whose message %s is a crash as any other', async (_what, message) => {
+    const { system } = bench();
+    const odd = Object.defineProperty(new Error('odd'), 'message', message);
+    const puppet = await system.spawn(Puppet(undefined));
+    const ended = system.whenEnded(puppet);
+    const fail = (): never => {
+      throw odd;
+    };
+    expect(await rejection(puppet.call('run', fail))).toMatchObject({ code: 'handler-failed' });
+    expect((await ended) === odd).toBe(true);
+    const Bad = actor({ name: 'bad', init: fail });
+    expect(await rejection(system.spawn(Bad()))).toMatchObject({ code: 'start-failed' });
     expect(await (await system.spawn(Counter(3))).call('get')).toBe(3);
   });
 
