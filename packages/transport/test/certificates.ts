@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TlsOptions } from '../src/tls/index.js';
@@ -33,6 +33,20 @@ export class Authority {
       ...['-set_serial', String(this.#issued + 1), '-copy_extensions', 'copy', '-out', `${file}.pem`],
     );
     return { cert: this.#read(`${file}.pem`), key: this.#read(`${file}.key`), ca: this.ca };
+  }
+
+  /** A list of withdrawn certificates with this one on it. */
+  withdraw({ cert }: TlsOptions): string {
+    writeFileSync(join(this.folder, 'withdrawn.pem'), String(cert));
+    writeFileSync(join(this.folder, 'index'), '');
+    writeFileSync(
+      join(this.folder, 'ca.conf'),
+      '[ca]\ndefault_ca = ours\n[ours]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 1\n',
+    );
+    const by = ['-config', 'ca.conf', '-cert', 'ca.pem', '-keyfile', 'ca.key'];
+    this.#openssl('ca', ...by, '-revoke', 'withdrawn.pem');
+    this.#openssl('ca', ...by, '-gencrl', '-out', 'crl.pem');
+    return this.#read('crl.pem');
   }
 
   dispose(): void {

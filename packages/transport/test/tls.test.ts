@@ -136,6 +136,18 @@ describe.each([
     expect(right.peers).toEqual([]);
   });
 
+  test('refuses a certificate that its authority has withdrawn', async () => {
+    const withdrawn = ours.issue('DNS:a');
+    const right = node('b', transport({ ...b, crl: ours.withdraw(withdrawn) }));
+    const address = await right.endpoint.listen(here);
+    await node('c', transport(ours.issue('DNS:c'))).endpoint.dial(address);
+    expect(await failure(node('a', transport(withdrawn)).endpoint.dial(address))).toMatchObject({
+      code: 'auth-failed',
+    });
+    await until(() => right.warnings.length > 0, 'a warning');
+    expect(right.warnings.join()).toMatch(/was withdrawn by its authority/);
+  });
+
   test.each<[string, () => TlsOptions, RegExp]>([
     ['an expired certificate', () => ours.issue('DNS:b', { days: -1 }), /expired on .* Renew it/],
     [
@@ -183,7 +195,8 @@ describe.each([
     mine = { ...theirs.issue('DNS:b'), ca: [ours.ca, theirs.ca] };
     const late = node('c', transport(ours.issue('DNS:c')));
     expect(await failure(late.endpoint.dial(address))).toMatchObject({ code: 'auth-failed' });
-    const knowsBoth = node('d', transport({ ...ours.issue('DNS:d'), ca: [ours.ca, theirs.ca] }));
+    // As of a file that two were written into.
+    const knowsBoth = node('d', transport({ ...ours.issue('DNS:d'), ca: `${ours.ca}${theirs.ca}` }));
     expect((await knowsBoth.endpoint.dial(address)).identity.name).toBe('b');
     peer.send('data', 'still there');
     await until(() => right.messages.length === 1, 'a message on the old session');
@@ -274,7 +287,7 @@ describe('mutual TLS', () => {
   });
 
   test.each<[string, unknown, RegExp]>([
-    ['no options', 7, /'tls'|option tls/],
+    ['no options', 'PRIVATE KEY', /Option 'tls' is 'a value of type string'; allowed: \{ cert, key, ca \}/],
     ['no certificate', { key: a.key, ca: a.ca }, /tls\.cert.*this node's certificate, in PEM form/],
     ['no authority', { cert: a.cert, key: a.key }, /tls\.ca/],
     ['a path', { ...a, cert: '/etc/node.pem' }, /tls\.cert holds no certificate.*not its path/],

@@ -74,7 +74,12 @@ export class Credentials {
 
 function load(given: TlsOptions): CurrentCredentials {
   if (typeof given !== 'object' || given === null) {
-    throw invalidOption('tls', given, '{ cert, key, ca } in PEM form, or a function that gives it');
+    // Never shown: it may be a key.
+    throw invalidOption(
+      'tls',
+      `a value of type ${typeof given}`,
+      '{ cert, key, ca } in PEM form, or a function that gives it',
+    );
   }
   checkKeys('tls', given, keys);
   for (const option of ['cert', 'key', 'ca'] as const) {
