@@ -110,6 +110,11 @@ export class Process implements Runnable {
     return this.status !== 'dead';
   }
 
+  /** An exit signal arrived during the handler, or the synchronous part of `init`, that is on the stack. */
+  get doomed(): boolean {
+    return this.#doomed;
+  }
+
   /** How many calls wait for a deferred answer. */
   get deferredCount(): number {
     return this.#deferred?.size ?? 0;

@@ -217,6 +217,12 @@ export class ActorSystem implements CallHost {
       process.active = false;
       if (isPromise(state)) {
         this.#initLater(process, state);
+        // An exit signal arrived during its synchronous part: as in a handler, it does not wait for the rest.
+        if (process.doomed) {
+          const reason = process.exitReason ?? 'killed';
+          this.#stopStarting(process, reason);
+          process.exit(reason);
+        }
       } else {
         this.#initialised(process, state);
       }

@@ -1,4 +1,4 @@
-import { ActorSystem, actor, type ExitReason } from '@foundation-ts/core';
+import { ActorSystem, actor, type Context, type ExitReason, Pid } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { bench, Counter, gate, Puppet, rejection, Trapper } from './support.js';
@@ -82,6 +82,26 @@ describe('init', () => {
     until.open();
     await settle();
     expect(system.processCount).toBe(0);
+  });
+
+  test.each([
+    ['killed', (ctx: Context) => ctx.exit(ctx.pid, 'kill')],
+    ['linked with one that is gone', (ctx: Context) => ctx.link(new Pid('local', ctx.pid.incarnation, 999))],
+  ])('%s before its first await: start-failed, without waiting for the rest', async (_name, begin) => {
+    const { system } = bench();
+    const Stuck = actor({
+      name: 'stuck',
+      init: async (_: undefined, ctx) => {
+        begin(ctx);
+        await gate().promise;
+        return {};
+      },
+    });
+    const spawning = rejection(system.spawn(Stuck(), { name: 'stuck' }));
+    await settle();
+    expect(system.processCount).toBe(0);
+    expect(system.whereis('stuck')).toBeUndefined();
+    expect(await spawning).toMatchObject({ code: 'start-failed' });
   });
 
   test('the spawner it is linked with ends meanwhile: it ends too', async () => {
