@@ -309,7 +309,13 @@ export class ClusterNode implements AsyncDisposable {
   async startSystemActor<D extends AnyDefinition>(start: Start<D>, name: string): Promise<Ref<D>> {
     this.#open('startSystemActor');
     const branch = this.#systemBranch as SupervisorHandle;
-    await branch.startChild({ id: name, start, restart: 'permanent', shutdown: 5_000, name });
+    await branch.startChild({
+      id: name,
+      start,
+      restart: 'permanent',
+      shutdown: start.definition.program.supervisor ? Number.POSITIVE_INFINITY : 5_000,
+      name,
+    });
     return this.system.refOn<D>(this.name, name);
   }
 

@@ -4,3 +4,9 @@ export const STOP_TIMEOUT = 10_000;
 export const MIN_SECRET_BYTES = 16;
 /** The cluster id of an application without a package name. */
 export const FALLBACK_CLUSTER_ID = 'foundation';
+/** Milliseconds between two beats of a thread's event loop. */
+export const THREAD_BEAT = 250;
+/** Milliseconds without a beat after which a thread is taken for hung. */
+export const THREAD_HANG = 5_000;
+/** Milliseconds that a thread may take until its node runs. */
+export const THREAD_START = 30_000;

@@ -1,32 +1,96 @@
 import { ClusterNode } from '@foundation-ts/cluster';
-import { type Log, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
+import { type Address, type Log, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
+import { staticList } from '@foundation-ts/discovery/static';
 import { Registry } from '@foundation-ts/distributed';
 import { PubSub } from '@foundation-ts/pubsub';
 import type { Transport } from '@foundation-ts/transport';
 import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
 import { tcp } from '@foundation-ts/transport/tcp';
+import { ThreadBroker, threads } from '@foundation-ts/transport/threads';
 import { ws } from '@foundation-ts/transport/ws';
 import { applicationName } from './application.js';
 import { mortalMode } from './mortal.js';
 import { FoundationNode } from './node.js';
 import { stopOnSignals } from './signals.js';
 import { checkOptions, givenSecrets, resolveLog, type StartOptions } from './start-options.js';
+import { resolveThreads } from './thread-options.js';
+import { type ThreadData, type ThreadReport, type ThreadRequest, threadData } from './thread-protocol.js';
+import { startThreads, threadNames } from './threads.js';
+
+/** Where the nodes of one process listen among themselves. */
+const THREAD_PORT = 1;
 
 /**
  * Starts a node: a local actor runtime and, with `cluster: true` or `discovery`, its part of a cluster.
  * @throws (rejects) FoundationError `invalid-option`, `insecure`, `address-in-use`
  */
 export async function startNode(options: StartOptions = {}): Promise<FoundationNode> {
+  const thread = threadData();
+  return thread === undefined ? startHere(options) : startInThread(options, thread);
+}
+
+/** In a thread that a node started: as one of its nodes. */
+async function startInThread(options: StartOptions, thread: ThreadData): Promise<FoundationNode> {
+  const { threads: _, port: __, ...rest } = options;
+  const inside: Partial<StartOptions> =
+    thread.port === undefined
+      ? {}
+      : {
+          transport: threads({ port: thread.port }),
+          discovery: [staticList(thread.peers.map(threadAddress))],
+          host: thread.name,
+          port: THREAD_PORT,
+        };
+  const node = await startHere({
+    ...rest,
+    name: thread.name,
+    clusterId: thread.clusterId,
+    handleSignals: false,
+    ...inside,
+  });
+  reportToMain(node, thread);
+  return node;
+}
+
+function reportToMain(node: FoundationNode, { control, beat, beatInterval }: ThreadData): void {
+  const turn = (): void => {
+    Atomics.add(beat, 0, 1);
+    node.cluster.clock.setTimeout(turn, beatInterval, { unref: true });
+  };
+  turn();
+  control.on('message', (request: ThreadRequest) => {
+    if (request.type === 'stop') void node.stop({ timeout: request.timeout });
+  });
+  const report = (message: ThreadReport): void => control.postMessage(message);
+  void node.cluster.stopped.then(() => report({ type: 'stopped' }));
+  report({ type: 'ready' });
+}
+
+function threadAddress(host: string): Address {
+  return { protocol: 'threads', host, port: THREAD_PORT };
+}
+
+async function startHere(options: StartOptions): Promise<FoundationNode> {
   checkOptions(options);
+  const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
   const clusterId = options.clusterId ?? applicationName();
   const random = options.random ?? systemRandom;
   const name = options.name ?? `${clusterId}-${Buffer.from(random.bytes(4)).toString('hex')}`;
-  const connection = await connectionOf(options, log);
+  const broker = wanted === undefined || isConnected(options) ? undefined : new ThreadBroker();
+  const connection =
+    broker === undefined || wanted === undefined
+      ? await connectionOf(options, log)
+      : {
+          transport: threads({ broker, name }),
+          host: name,
+          discovery: [staticList(threadNames(name, wanted.count).map(threadAddress))],
+        };
   const cluster = await ClusterNode.start({
     name,
     clusterId,
     ...connection,
+    ...(broker === undefined ? {} : { port: THREAD_PORT, joinTimeout: 0 }),
     ...pick(options, ['port', 'channels', 'joinTimeout', 'definitions', 'roles', 'zone', 'metadata', 'strictMessages']),
     clock: options.clock ?? systemClock,
     random,
@@ -38,6 +102,7 @@ export async function startNode(options: StartOptions = {}): Promise<FoundationN
     const node = new FoundationNode(cluster, { registry, pubsub });
     cluster.system.handle = node;
     if (options.handleSignals !== false) void cluster.stopped.then(stopOnSignals(node));
+    if (wanted !== undefined) await startThreads(cluster, wanted, broker);
     return node;
   } catch (error) {
     await cluster.stop();
@@ -54,13 +119,7 @@ async function connectionOf(options: StartOptions, log: Log): Promise<Connection
     const mode = await mortalMode(host, secret, log);
     return { transport: transportOf(options), host, ...mode };
   }
-  const reachable =
-    options.discovery !== undefined ||
-    options.transport !== undefined ||
-    options.tls !== undefined ||
-    options.port !== undefined ||
-    options.host !== undefined;
-  if (!reachable) {
+  if (!isConnected(options)) {
     const network = new MemoryNetwork({ clock: options.clock ?? systemClock });
     return { transport: memory({ network, host: 'alone' }), host: 'alone' };
   }
@@ -70,6 +129,11 @@ async function connectionOf(options: StartOptions, log: Log): Promise<Connection
     discovery: options.discovery ?? [],
     ...(secret === undefined ? {} : { secret }),
   };
+}
+
+/** Whether the node is meant to be reached by other processes. */
+function isConnected({ cluster, discovery, transport, tls, port, host }: StartOptions): boolean {
+  return cluster === true || [discovery, transport, tls, port, host].some(option => option !== undefined);
 }
 
 function transportOf({ transport = 'tcp', tls }: StartOptions): Transport {

@@ -13,6 +13,7 @@ import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
 import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
 import { MIN_SECRET_BYTES } from './defaults.js';
+import type { ThreadOptions } from './thread-options.js';
 
 /** What {@link startNode} takes; every field is optional. */
 export interface StartOptions {
@@ -52,6 +53,8 @@ export interface StartOptions {
   readonly joinTimeout?: number;
   /** Definitions that other nodes may start here, by name. */
   readonly definitions?: readonly AnyDefinition[];
+  /** Worker threads as nodes of their own, supervised by this one; default: none. */
+  readonly threads?: ThreadOptions;
   readonly roles?: readonly string[];
   readonly zone?: string;
   /** Plain JSON values told to the other members, 4 KiB at most. */
@@ -79,6 +82,7 @@ const keys = [
   'channels',
   'joinTimeout',
   'definitions',
+  'threads',
   'roles',
   'zone',
   'metadata',

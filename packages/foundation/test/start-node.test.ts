@@ -190,6 +190,20 @@ describe('what is wrong is said clearly', () => {
       { name: 'with space' },
       /^invalid-option: Option 'name' is 'with space'; allowed: 1 to 255 characters without white space/,
     ],
+    [{ threads: 4 }, /^invalid-option: Option 'threads' is 4; allowed: \{ count, entry \}/],
+    [{ threads: { count: 0, entry: 'x.js' } }, /^invalid-option: Option 'threads\.count' is 0; allowed: 1 to 256/],
+    [
+      { threads: { count: 1 } },
+      /^invalid-option: Option 'threads\.entry' is undefined; allowed: a path or URL of a module/,
+    ],
+    [
+      { threads: { entry: 'x.js', hangTimeout: 0 } },
+      /^invalid-option: Option 'threads\.hangTimeout' is 0; allowed: milliseconds/,
+    ],
+    [
+      { threads: { count: 1, entry: '/no/such/module.js' } },
+      /^start-failed: Thread '.*-thread-1' did not start: .*no.such.module/,
+    ],
     [{ joinTimeout: -1 }, /^invalid-option: Option 'joinTimeout' is -1; allowed: milliseconds, 0 or more/],
     [{ cluster: true, discovery: [] }, /^invalid-option: Give either 'cluster: true'/],
     [
