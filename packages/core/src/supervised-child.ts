@@ -77,6 +77,7 @@ export function stopChild(supervisor: Process, entry: SupervisedChild): Pending 
   entry.restarting = false;
   if (patience?.timer !== undefined) {
     patience.timer.cancel();
+    supervisor.timers?.delete(patience.timer);
     patience.timer = undefined;
   }
   if (process === undefined || !process.alive) return undefined;

@@ -126,10 +126,11 @@ describe('a supervisor with backoff', () => {
   });
 
   test('terminateChild gives a pending restart up; restartChild then starts at once', async () => {
-    const { clock, events, crash, app, status } = await shop();
+    const { system, clock, events, crash, app, status } = await shop();
     await crash('b');
     expect(await rejection(app.restartChild('b'))).toMatchObject({ code: 'invalid-operation' });
     await app.terminateChild('b');
+    expect(system.process(app.pid)?.timers?.size).toBe(0);
     await clock.advance(10_000);
     expect(await status()).toEqual(['a running', 'b stopped', 'c running']);
     await app.restartChild('b');
