@@ -151,6 +151,11 @@ export class ActorContext implements Context<unknown> {
     return this.#process;
   }
 
+  /** The call that bounds what is called now. */
+  protected get within(): Answer | undefined {
+    return this.#process.from;
+  }
+
   /** For the runtime: the actor is ending. */
   abort(reason: ExitReason): void {
     this.#controller?.abort(reason);
@@ -263,7 +268,7 @@ export class ActorContext implements Context<unknown> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
     if ((ref as unknown as ActorRef).pointsTo(this.#process)) return Promise.reject(callingSelf(op, this.#process));
-    const reply = (ref as unknown as Untyped).call(op, rest[0], rest[1], this.#process.from);
+    const reply = (ref as unknown as Untyped).call(op, rest[0], rest[1], this.within);
     return reply as Promise<ReplyOf<CallsOf<D>[O]>>;
   }
 
@@ -282,7 +287,7 @@ export class ActorContext implements Context<unknown> {
   ): Promise<void> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
-    return (ref as unknown as Untyped).offer(op, rest[0], rest[1], this.#process.from);
+    return (ref as unknown as Untyped).offer(op, rest[0], rest[1], this.within);
   }
 
   #stopped(op: string): FoundationError | undefined {

@@ -1,6 +1,7 @@
 import { ActorContext } from './context.js';
 import { FoundationError } from './errors.js';
 import type { MachineRuntime } from './machine-runtime.js';
+import type { Answer } from './pending-call.js';
 import type { Process } from './process.js';
 import type { NoReply, ReplyTo } from './types.js';
 
@@ -29,6 +30,11 @@ export class MachineActorContext extends ActorContext {
     if (from === undefined)
       throw new FoundationError('invalid-operation', 'm.from exists only while a call is handled.');
     return from as unknown as ReplyTo;
+  }
+
+  /** Not the call that the actor handles: a call that was postponed is tried again while another message is handled. */
+  protected override get within(): Answer | undefined {
+    return this.#machine.from;
   }
 
   override setState(data: unknown): void {

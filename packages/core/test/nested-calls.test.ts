@@ -1,4 +1,4 @@
-import { type ActorSystem, actor, type Context, noReply, type Ref, type ReplyTo } from '@foundation-ts/core';
+import { type ActorSystem, actor, type Context, machine, noReply, type Ref, type ReplyTo } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { bench, Counter, gate, rejection } from './support.js';
@@ -182,6 +182,34 @@ describe('a call made in a call handler', () => {
     cast.open();
     await deferred;
     expect(await middle.call('outcome')).toEqual(['answered 7', 'answered 7']);
+  });
+
+  test('is bounded, in a machine, by the call that is tried again, not by the message that brought that about', async () => {
+    const { system, clock } = bench();
+    const slow = await system.spawn(Counter(1));
+    const outcome: string[] = [];
+    const Gatekeeper = machine({
+      name: 'gatekeeper',
+      init: () => ({ state: 'shut', data: {} }),
+      states: {
+        shut: {
+          calls: {
+            ask: (_d, _until: Promise<unknown>, m) => m.postpone(),
+            open: (_d, _: void, m) => m.next('open'),
+          },
+        },
+        open: { calls: { ask: (_d, until: Promise<unknown>, m) => note(outcome, m.call(slow, 'wait', until)) } },
+      },
+    });
+    const keeper = await system.spawn(Gatekeeper());
+    const asked = rejection(keeper.call('ask', gate().promise, { timeout: 100 }));
+    await clock.advance(50);
+    keeper.call('open', undefined, { timeout: 5 }).catch(() => {});
+    await clock.advance(49);
+    expect(outcome).toEqual([]);
+    await clock.advance(1);
+    expect(await asked).toMatchObject({ code: 'timeout' });
+    expect(outcome).toEqual(['timeout']);
   });
 
   test('an offer is bounded alike', async () => {
