@@ -70,11 +70,11 @@ export class MachineRuntime {
   data: unknown = undefined;
   readonly #states: ReadonlyMap<string, EventHandlers>;
   readonly #common: EventHandlers;
-  /** Events to be handled before the mailbox: inserted ones and those that are tried again. */
-  #queue: MachineEvent[] = [];
+  /** Events to be handled before the mailbox, inserted ones and those that are tried again: the next is the last. */
+  readonly #stack: MachineEvent[] = [];
   #postponed: MachineEvent[] = [];
   readonly #timeouts = new Map<string, RunningTimeout>();
-  /** Keys of time-outs of 0 that are due when the queue is empty. */
+  /** Keys of time-outs of 0 that are due when no event is left. */
   readonly #due: string[] = [];
   #transition: Transition | undefined = undefined;
   /** Tells the senders of events that were put off, when the process ends before they are handled. */
@@ -189,11 +189,11 @@ export class MachineRuntime {
   /** Handles what comes before the mailbox. */
   *#drain(): Steps {
     while (this.#running) {
-      const event = this.#queue.shift() ?? this.#takeDue();
+      const event = this.#stack.pop() ?? this.#takeDue();
       if (event === undefined) break;
       yield* this.#handle(event);
     }
-    if (this.#queue.length === 0 && this.#postponed.length === 0) this.process.timers?.delete(this.#onEnd);
+    if (this.#stack.length === 0 && this.#postponed.length === 0) this.process.timers?.delete(this.#onEnd);
   }
 
   *#handle(event: MachineEvent): Steps {
@@ -216,11 +216,11 @@ export class MachineRuntime {
     } finally {
       this.#transition = undefined;
     }
-    if (!this.#running) return;
-    if (transition.postpone) {
+    if (transition.postpone && this.process.alive) {
       this.#postponed.push(event);
       this.#mindEnd();
     }
+    if (!this.#running) return;
     const previous = this.state as string;
     const changed = transition.next !== undefined && transition.next !== previous;
     if (changed) this.state = transition.next;
@@ -250,15 +250,19 @@ export class MachineRuntime {
     if (changed) {
       this.#cancel(STATE_TIMEOUT);
       if (this.#postponed.length > 0) {
-        this.#queue = [...this.#postponed, ...this.#queue];
+        this.#putFirst(this.#postponed);
         this.#postponed = [];
       }
     }
-    if (transition.inserted.length > 0) this.#queue = [...transition.inserted, ...this.#queue];
+    this.#putFirst(transition.inserted);
     for (const [key, request] of transition.timeouts) {
       this.#cancel(key);
       if (request !== undefined) this.#start(key, request);
     }
+  }
+
+  #putFirst(events: readonly MachineEvent[]): void {
+    for (let index = events.length - 1; index >= 0; index--) this.#stack.push(events[index] as MachineEvent);
   }
 
   #handlerOf({ kind, op }: MachineEvent): MachineHandlerLike | undefined {
@@ -344,8 +348,8 @@ export class MachineRuntime {
   }
 
   #bounce(): void {
-    const events = [...this.#queue, ...this.#postponed];
-    this.#queue = [];
+    const events = [...this.#stack.reverse(), ...this.#postponed];
+    this.#stack.length = 0;
     this.#postponed = [];
     for (const { kind, op, payload, from } of events) {
       if (kind === 'call') from?.fail(this.process.notAlive(op));

@@ -653,6 +653,17 @@ describe('the end', () => {
     expect(system.deadLetters.count).toBe(1);
   });
 
+  test('so does a cast that is postponed while its machine stops', async () => {
+    const { tell, system, ref } = await puppeteer();
+    const ended = system.whenEnded(ref);
+    tell('cast', m => {
+      m.stop();
+      return m.postpone();
+    });
+    expect(await ended).toBe('normal');
+    expect(system.deadLetters.recent).toMatchObject([{ op: 'work', reason: 'noproc' }]);
+  });
+
   test('terminate gets the data and the state', async () => {
     const { system } = bench();
     const seen: unknown[] = [];
