@@ -40,3 +40,7 @@ export const DEAD_LETTERS_KEPT = 100;
 export const CRASH_LOG_LIMIT = 20;
 /** Milliseconds over which crash reports are counted. */
 export const CRASH_LOG_WITHIN = 10_000;
+/** Monitors that the actors of one other node may have here; one more closes the connection with it. */
+export const MAX_MONITORS_PER_PEER = 100_000;
+/** Links that the actors of one other node may have with those here. */
+export const MAX_LINKS_PER_PEER = 100_000;

@@ -7,6 +7,8 @@ import {
   CRASH_LOG_LIMIT,
   CRASH_LOG_WITHIN,
   LONG_MAILBOX,
+  MAX_LINKS_PER_PEER,
+  MAX_MONITORS_PER_PEER,
   MOVED_KEPT,
   SHUTDOWN_TIMEOUT,
   SLOW_HANDLER,
@@ -106,6 +108,8 @@ export class ActorSystem implements CallHost {
     Map<MonitorRef, { readonly watcher: Process | Watcher; readonly pid: Pid }>
   >();
   readonly #remoteLinks = new Map<string, Map<string, { readonly process: Process; readonly pid: Pid }>>();
+  /** How many monitors each other incarnation has on actors here. */
+  readonly #watchedBy = new Map<string, number>();
   readonly #signals: (() => void)[] = [];
   #delivering = false;
   #nextId = 1;
@@ -510,7 +514,7 @@ export class ActorSystem implements CallHost {
     if (process === undefined || !this.isLocal(to)) return;
     if (viaLink) {
       if (process.links?.delete(this.#linkId(from)) !== true) return;
-      if (!this.isLocal(from)) this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
+      if (!this.isLocal(from)) take(this.#remoteLinks, nodeKey(from), linkKey(to, from));
     }
     if (reason === 'kill' && !viaLink) {
       this.#stopStarting(process, 'killed');
@@ -575,21 +579,24 @@ export class ActorSystem implements CallHost {
       this.#processes.get(to.id)?.links?.delete(this.#linkId(process.pid));
       return;
     }
-    this.#remoteLinks.get(nodeKey(to))?.delete(linkKey(process.pid, to));
+    take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
     this.gateway?.unlink(process.pid, to);
   }
 
   /** The other side of a link has unlinked. */
   receiveUnlink(from: Pid, to: Pid): void {
     this.process(to)?.links?.delete(this.#linkId(from));
-    this.#remoteLinks.get(nodeKey(from))?.delete(linkKey(to, from));
+    take(this.#remoteLinks, nodeKey(from), linkKey(to, from));
   }
 
-  /** A remote actor links with a local one. */
+  /** A remote actor links with a local one. @throws FoundationError `protocol` when its node has too many links with this one */
   receiveLink(from: Pid, to: Pid): void {
     const process = this.process(to);
-    if (process !== undefined) this.addRemoteLink(process, from);
-    else this.gateway?.exit(to, from, 'noproc', true);
+    if (process !== undefined) {
+      if ((this.#remoteLinks.get(nodeKey(from))?.size ?? 0) >= MAX_LINKS_PER_PEER)
+        throw tooMany(from, 'links', MAX_LINKS_PER_PEER);
+      this.addRemoteLink(process, from);
+    } else this.gateway?.exit(to, from, 'noproc', true);
   }
 
   /** What a link is kept under: of local pids the number, which costs no text. */
@@ -636,8 +643,7 @@ export class ActorSystem implements CallHost {
     this.#watch(watcher, watcher, to);
     return () => {
       if (this.isLocal(to)) this.#processes.get(to.id)?.watchers?.delete(watcherKey(watcher));
-      else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true)
-        this.gateway?.demonitor(this.#hostPid(), to, monitor);
+      else if (take(this.#remoteWatches, nodeKey(to), monitor)) this.gateway?.demonitor(this.#hostPid(), to, monitor);
     };
   }
 
@@ -673,28 +679,44 @@ export class ActorSystem implements CallHost {
   dropMonitor(watcher: Process, monitor: MonitorRef, to: Pid): void {
     if (this.isLocal(to)) {
       this.#processes.get(to.id)?.watchers?.delete(watcherKey({ monitor, pid: watcher.pid }));
-    } else if (this.#remoteWatches.get(nodeKey(to))?.delete(monitor) === true) {
+    } else if (take(this.#remoteWatches, nodeKey(to), monitor)) {
       this.gateway?.demonitor(watcher.pid, to, monitor);
     }
   }
 
-  /** A remote actor monitors a local one. */
+  /** A remote actor monitors a local one. @throws FoundationError `protocol` when its node has too many monitors here */
   receiveMonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
     const process = this.process(to);
-    if (process === undefined) this.gateway?.down(to, from, monitor, 'noproc');
-    else addWatcher(process, { monitor, pid: from, callback: undefined });
+    if (process === undefined) {
+      this.gateway?.down(to, from, monitor, 'noproc');
+      return;
+    }
+    const watcher: Watcher = { monitor, pid: from, callback: undefined };
+    if (process.watchers?.has(watcherKey(watcher)) === true) return;
+    const key = nodeKey(from);
+    const count = this.#watchedBy.get(key) ?? 0;
+    if (count >= MAX_MONITORS_PER_PEER) throw tooMany(from, 'monitors', MAX_MONITORS_PER_PEER);
+    this.#watchedBy.set(key, count + 1);
+    addWatcher(process, watcher);
   }
 
   receiveDemonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
-    this.process(to)?.watchers?.delete(watcherKey({ monitor, pid: from }));
+    if (this.process(to)?.watchers?.delete(watcherKey({ monitor, pid: from })) === true) this.#unwatched(from);
+  }
+
+  #unwatched(by: Pid): void {
+    const key = nodeKey(by);
+    const count = this.#watchedBy.get(key) ?? 0;
+    if (count > 1) this.#watchedBy.set(key, count - 1);
+    else this.#watchedBy.delete(key);
   }
 
   /** A remote actor that something here monitors has ended. */
   receiveDown(from: Pid, monitor: MonitorRef, reason: ExitReason): void {
-    const watches = this.#remoteWatches.get(nodeKey(from));
-    const watch = watches?.get(monitor);
+    const key = nodeKey(from);
+    const watch = this.#remoteWatches.get(key)?.get(monitor);
     if (watch === undefined || !watch.pid.equals(from)) return;
-    watches?.delete(monitor);
+    take(this.#remoteWatches, key, monitor);
     this.#fire(watch.watcher, monitor, from, reason);
   }
 
@@ -705,6 +727,7 @@ export class ActorSystem implements CallHost {
     this.#remoteWatches.delete(key);
     const links = this.#remoteLinks.get(key);
     this.#remoteLinks.delete(key);
+    this.#watchedBy.delete(key);
     if (watches !== undefined) {
       for (const [monitor, watch] of watches) this.#fire(watch.watcher, monitor, watch.pid, 'noconnection');
     }
@@ -735,6 +758,7 @@ export class ActorSystem implements CallHost {
         const owner = this.#processes.get(watcher.pid.id);
         if (owner !== undefined) this.#fire(owner, watcher.monitor, process.pid, reason);
       } else if (watcher.pid !== undefined) {
+        this.#unwatched(watcher.pid);
         this.gateway?.down(process.pid, watcher.pid, watcher.monitor, reason);
       }
     });
@@ -746,7 +770,7 @@ export class ActorSystem implements CallHost {
       if (this.isLocal(to)) {
         this.receiveExit(process.pid, to, reason, true);
       } else {
-        this.#remoteLinks.get(nodeKey(to))?.delete(linkKey(process.pid, to));
+        take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
         this.gateway?.exit(process.pid, to, reason, true);
       }
     });
@@ -963,6 +987,18 @@ function addWatcher(process: Process, watcher: Watcher): void {
 
 function watcherKey(watcher: { readonly monitor: MonitorRef; readonly pid: Pid | undefined }): string {
   return watcher.pid === undefined ? `${watcher.monitor}` : `${watcher.monitor} ${watcher.pid.key}`;
+}
+
+/** Takes an entry out of a table of tables, and the inner table with its last one. @returns whether it was there */
+function take<K>(tables: Map<string, Map<K, unknown>>, key: string, entry: K): boolean {
+  const table = tables.get(key);
+  if (table?.delete(entry) !== true) return false;
+  if (table.size === 0) tables.delete(key);
+  return true;
+}
+
+function tooMany(from: Pid, what: string, limit: number): FoundationError {
+  return new FoundationError('protocol', `Actors of '${from.node}' have ${limit} ${what} here, and may have no more.`);
 }
 
 function nodeKey(pid: Pid): string {

@@ -1,5 +1,6 @@
 import { FoundationError, type Timer } from '@foundation-ts/core';
 import { type ChannelStats, connectionIndex } from '../channel.js';
+import type { EncodedParts } from '../codec.js';
 import { WINDOW_SHARE } from '../defaults.js';
 import type { Peer, PeerIdentity, SendResult } from '../peer.js';
 import type { ChannelConnection } from './channel-connection.js';
@@ -92,18 +93,31 @@ export class Session implements Peer {
 
   send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult {
     if (this.#state !== 'up') return 'closed';
-    const connections = this.channels.of(channel);
+    const parts = this.#encode(channel, message);
+    const { route } = this.#settings;
+    const connections = this.channels.of(route === undefined ? channel : route(channel, message, parts.bytes));
     const connection = (
       connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
     ) as ChannelConnection;
-    const parts = this.#settings.codec.encodeParts(message);
-    if (parts.bytes > this.#messageBytes) throw tooLarge(parts.bytes, this.#messageBytes, this.identity.name);
     const result = connection.push(parts, partition, onDropped);
     if (!this.#scheduled && result === 'sent') {
       this.#scheduled = true;
       queueMicrotask(this.#flush);
     }
     return result;
+  }
+
+  /** @throws FoundationError `not-sendable`, `too-large` */
+  #encode(channel: string, message: unknown): EncodedParts {
+    try {
+      const parts = this.#settings.codec.encodeParts(message);
+      if (parts.bytes > this.#messageBytes) throw tooLarge(parts.bytes, this.#messageBytes, this.identity.name);
+      return parts;
+    } catch (error) {
+      const [connection] = this.channels.of(channel);
+      if (connection !== undefined) connection.errors++;
+      throw error;
+    }
   }
 
   queued(channel: string): number {
