@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type FoundationError, isFoundationError } from '@foundation-ts/core';
 import { describe, expect, test } from 'vitest';
 import {
@@ -80,6 +81,26 @@ describe('a handshake', () => {
     expect(dialler.proven?.key).toEqual(listener.proven?.key);
     expect(dialler.proven?.transcript).toEqual(listener.proven?.transcript);
     expect([dialler.error, listener.error]).toEqual([undefined, undefined]);
+  });
+
+  test('is, byte for byte, the example of docs/wire.md', () => {
+    const document = readFileSync(new URL('../../../docs/wire.md', import.meta.url), 'utf8');
+    const said = (after: string): string => {
+      const line = document.slice(document.indexOf(after) + after.length).split('\n')[0] as string;
+      return line.replaceAll(' ', '');
+    };
+    const spoken = { secret: new TextEncoder().encode('0123456789abcdef') };
+    const dialler = new Side(init('dialler', { ...spoken, nonce: new Uint8Array(32).fill(1) }));
+    const listener = new Side(init('listener', { ...spoken, nonce: new Uint8Array(32).fill(2) }));
+    const [hello] = dialler.sent.map(frame => Buffer.from(frame));
+    expect(hello?.length).toBe(305);
+    expect(hello?.toString('hex')).toContain(said("The dialler's hello begins with\n\n```\n"));
+    listener.hear(dialler.take()[0] as Uint8Array);
+    dialler.hear(listener.take()[0] as Uint8Array);
+    const [ofDialler] = dialler.take();
+    expect(Buffer.from(ofDialler as Uint8Array).toString('hex')).toBe(said('\ndialler:  '));
+    listener.hear(ofDialler as Uint8Array);
+    expect(Buffer.from(listener.take()[0] as Uint8Array).toString('hex')).toBe(said('\nlistener: '));
   });
 
   test('gives another key each time', () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { Address } from '@foundation-ts/core';
@@ -113,6 +114,36 @@ describe('ws', () => {
     expect(server.reasons[0]).toMatchObject({ code });
     expect(server.frames).toEqual(['first']);
     await until(() => socket.readyState === WebSocket.CLOSED, 'the other side saw it');
+  });
+
+  test('answers a ping, and does not collect answers for who reads none', async () => {
+    const server = await listen();
+    const socket = (await browser(server.address, '/foundation')) as WebSocket;
+    socket.ping('are you there?');
+    const [answer] = (await once(socket, 'pong')) as [Buffer];
+    expect(answer.toString()).toBe('are you there?');
+    let pongs = 0;
+    let last = '';
+    socket.on('pong', answered => {
+      pongs++;
+      last = answered.toString();
+    });
+    socket.pause();
+    const payload = Buffer.alloc(125);
+    const rounds = 200;
+    for (let round = 0; round < rounds; round++) {
+      for (let ping = 0; ping < 1_000; ping++) socket.ping(payload);
+      await until(() => socket.bufferedAmount < 1_000_000, 'the pings are on their way');
+    }
+    socket.send(Buffer.from('after'));
+    await until(() => server.frames.length === 1, 'the server has read them all');
+    socket.resume();
+    await until(() => {
+      if (socket.bufferedAmount === 0) socket.ping('the last');
+      return last === 'the last';
+    }, 'the answer to the last ping, behind all others');
+    // What the system's buffers took, and no more.
+    expect(pongs).toBeLessThan(rounds * 1_000);
   });
 
   test.each<[string, string | Buffer]>([

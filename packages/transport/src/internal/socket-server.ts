@@ -52,6 +52,7 @@ class TlsFront {
   readonly #init: SocketServerInit;
   readonly #credentials: Credentials;
   readonly #pending: PendingSockets;
+  /** The sockets below those whose TLS handshake runs. */
   readonly #raw = new Map<string, { readonly socket: Socket; readonly remote: Address }>();
   #server: TlsServer | undefined;
   #context: unknown;
@@ -100,11 +101,13 @@ class TlsFront {
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {});
-    const entry = this.#raw.get(endpointsOf(socket));
+    const key = endpointsOf(socket);
+    const entry = this.#raw.get(key);
     if (entry === undefined) {
       socket.destroy();
       return;
     }
+    this.#raw.delete(key);
     const { socket: raw, remote } = entry;
     this.#pending.remove(raw);
     const { security, problem } = judgePeer(socket);

@@ -60,6 +60,10 @@ export class WsConnection implements Connection {
     this.#ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     this.#ws.on('error', error => this.#onInvalid(error));
     this.#ws.on('close', code => this.#onClose(code));
+    // Answered as the protocol demands, but not for somebody who asks without reading: answers must not pile up.
+    this.#ws.on('ping', data => {
+      if (this.#ws.bufferedAmount === 0) this.#ws.pong(data);
+    });
     this.#socket.on('drain', () => this.#onDrain());
     this.#socket.on('error', error => {
       if (this.#state === 'open') this.#reason ??= lost(this.remote, error);

@@ -101,6 +101,7 @@ class WsTransport implements Transport {
     const socket = new WebSocket(`${scheme}://${host}:${to.port}${this.#path}`, {
       createConnection: () => open.socket,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: options.maxFrameBytes,
     });
     const onError = (error: Error): void => {
@@ -148,6 +149,7 @@ class HttpFront {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: maxFrameBytes,
     });
     // A malformed request; the answer is for people with a browser or curl, a node never sees it.
