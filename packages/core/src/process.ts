@@ -3,6 +3,7 @@ import { LONG_MAILBOX_AGAIN } from './defaults.js';
 import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason, toExitReason } from './exit-reason.js';
 import { Failure } from './failure.js';
+import { Fifo } from './fifo.js';
 import type { Links } from './links.js';
 import { Mailbox } from './mailbox.js';
 import type { Answer } from './pending-call.js';
@@ -78,7 +79,7 @@ export class Process implements Runnable {
   #context: ActorContext | undefined = undefined;
   #deferred: Set<Answer> | undefined = undefined;
   #sweepAt = SWEEP_FROM;
-  #offers: OfferWaiter[] | undefined = undefined;
+  #offers: Fifo<OfferWaiter> | undefined = undefined;
   #sealWaiters: (() => void)[] | undefined = undefined;
   /** Ended by a `killed` that was not trapped: `terminate` does not run. */
   #killed = false;
@@ -160,13 +161,18 @@ export class Process implements Runnable {
       if (!this.queued) this.#schedule();
       answer.succeed(undefined);
     } else {
-      this.#offers ??= [];
+      this.#offers ??= new Fifo();
       this.#offers.push({ op, payload, answer });
-      if (this.#offers.length >= this.#sweepAt) {
-        this.#offers = this.#offers.filter(offer => !offer.answer.settled);
-        this.#sweepAt = Math.max(SWEEP_FROM, this.#offers.length * 2);
-      }
+      if (this.#offers.length >= this.#sweepAt) this.#sweepOffers(this.#offers);
     }
+  }
+
+  #sweepOffers(offers: Fifo<OfferWaiter>): void {
+    for (let left = offers.length; left > 0; left--) {
+      const offer = offers.shift();
+      if (!offer.answer.settled) offers.push(offer);
+    }
+    this.#sweepAt = Math.max(SWEEP_FROM, offers.length * 2);
   }
 
   /** Puts a signal in order behind the messages that are there; no capacity bounds it. */
@@ -236,12 +242,14 @@ export class Process implements Runnable {
     const offers = this.#offers;
     if (offers === undefined) return;
     while (offers.length > 0 && this.mailbox.size < this.program.capacity) {
-      const offer = offers.shift() as OfferWaiter;
+      const offer = offers.shift();
       if (offer.answer.settled) continue;
       this.#put(offer.op, offer.payload, undefined);
       offer.answer.succeed(undefined);
     }
-    if (offers.length === 0) this.#offers = undefined;
+    if (offers.length > 0) return;
+    this.#offers = undefined;
+    this.#sweepAt = SWEEP_FROM;
   }
 
   // --- handling -------------------------------------------------------------------------------------------------
@@ -555,7 +563,10 @@ export class Process implements Runnable {
     });
     const offers = this.#offers;
     this.#offers = undefined;
-    if (offers !== undefined) for (const offer of offers) offer.answer.fail(this.notAlive(offer.op));
+    while (offers !== undefined && offers.length > 0) {
+      const { op, answer } = offers.shift();
+      answer.fail(this.notAlive(op));
+    }
   }
 
   /** The error for a message that reached nobody. */
@@ -614,11 +625,10 @@ export class Process implements Runnable {
     });
     const offers = this.#offers;
     this.#offers = undefined;
-    if (offers !== undefined) {
-      for (const offer of offers) {
-        visit(offer.op, offer.payload, undefined);
-        offer.answer.succeed(undefined);
-      }
+    while (offers !== undefined && offers.length > 0) {
+      const { op, payload, answer } = offers.shift();
+      visit(op, payload, undefined);
+      answer.succeed(undefined);
     }
   }
 

@@ -180,6 +180,24 @@ describe('offer', () => {
     expect(await ref.call('seen')).toEqual([1, 3]);
   });
 
+  test('those that ran out of time among many leave the others in their order', async () => {
+    const { system, clock } = bench();
+    const until = gate();
+    const ref = await system.spawn(bounded(1)(until.promise));
+    const held = ref.call('hold', undefined, { timeout: Number.POSITIVE_INFINITY });
+    await settle();
+    ref.cast('note', 0);
+    const offers = Array.from({ length: 500 }, (_, n) =>
+      ref.offer('note', n + 1, { timeout: n % 3 === 0 ? 60_000 : 50 }).catch(() => {}),
+    );
+    await clock.advance(50);
+    offers.push(...Array.from({ length: 500 }, (_, n) => ref.offer('note', n + 501)));
+    until.open();
+    await Promise.all([held, ...offers]);
+    const patient = Array.from({ length: 500 }, (_, n) => n + 1).filter(n => n % 3 === 1);
+    expect(await ref.call('seen')).toEqual([0, ...patient, ...Array.from({ length: 500 }, (_, n) => n + 501)]);
+  });
+
   test('to an actor that ends first is noproc', async () => {
     const { system } = bench();
     const ref = await system.spawn(bounded(1)(gate().promise));
