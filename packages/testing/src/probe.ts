@@ -156,6 +156,7 @@ class ActorProbe<D extends AnyDefinition> implements Probe<D> {
   ref!: Ref<D>;
   context!: Context<unknown>;
   readonly #system: ActorSystem;
+  readonly #watches: (() => void)[] = [];
   readonly #ends = new Map<string, ExitReason | undefined>();
   readonly #changed = new Set<() => void>();
   /** Expectations that move the clock. */
@@ -178,7 +179,10 @@ class ActorProbe<D extends AnyDefinition> implements Probe<D> {
         this.context = ctx;
         return {};
       },
-      onExit: (_s, exit) => this.#ended(exit.pid, exit.reason),
+      onExit: (_s, exit) => {
+        // Who lives has sent an exit signal, and has not ended.
+        if (this.#system.process(exit.pid) === undefined) this.#ended(exit.pid, exit.reason);
+      },
     });
     const take = (op: string, payload: unknown, ctx: Context<unknown>, from: ReplyTo | undefined): void => {
       this.received.push(new Received(op, payload, ctx, from));
@@ -221,7 +225,7 @@ class ActorProbe<D extends AnyDefinition> implements Probe<D> {
     const pid = target instanceof Pid ? target : target.pid;
     if (this.#ends.has(pid.key)) return;
     this.#ends.set(pid.key, undefined);
-    this.#system.watch(pid, reason => this.#ended(pid, reason));
+    this.#watches.push(this.#system.watch(pid, reason => this.#ended(pid, reason)));
   }
 
   async expectExit(target: Ref | Pid, matcher?: Matcher<ExitReason>, options?: ExpectOptions): Promise<ExitReason> {
@@ -256,6 +260,7 @@ class ActorProbe<D extends AnyDefinition> implements Probe<D> {
   }
 
   async stop(): Promise<void> {
+    for (const cancel of this.#watches.splice(0)) cancel();
     await this.#system.stop(this.pid);
   }
 

@@ -123,6 +123,21 @@ describe('a probe', () => {
     expect(system.process(ear.pid)?.alive).toBe(true);
   });
 
+  test('an exit signal is not the end of its sender', async () => {
+    const ear = await probe(system);
+    const other = await probe(system);
+    other.context.exit(ear.pid, 'shutdown');
+    expect(await fails(ear.expectExit(other.ref, undefined, { within: 20 }))).toMatch(/has not ended within 20 ms/);
+  });
+
+  test('that was stopped watches nobody any more', async () => {
+    const { ear, ring } = await bell();
+    ear.watch(ring);
+    expect(system.process(ring.pid)?.watchers?.size).toBe(1);
+    await ear.stop();
+    expect(system.process(ring.pid)?.watchers?.size).toBe(0);
+  });
+
   test('bounds a whole passage, and what is expected in it', async () => {
     const { ear, ring } = await bell();
     const passage = ear.within(500, async () => {
