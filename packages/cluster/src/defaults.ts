@@ -43,6 +43,7 @@
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
  * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again |
+ * | `CHANNEL_METRICS_MS` | 10,000 | between two reports of what the channels do, as telemetry |
  */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 export const HEARTBEAT_TARGETS = 5;
@@ -90,3 +91,4 @@ export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;
+export const CHANNEL_METRICS_MS = 10_000;

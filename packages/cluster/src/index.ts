@@ -1,3 +1,5 @@
+export type { ChannelMetrics } from './channel-metrics.js';
+export type { ChannelRule, MessageKind } from './channel-rules.js';
 export { Definitions, unknownDefinition } from './definitions.js';
 export {
   available,
@@ -11,5 +13,6 @@ export {
 export { isDead, type Member, type MemberStatus } from './member.js';
 export type { MembershipEvent, MemberView } from './membership-event.js';
 export { ClusterNode } from './node.js';
+export type { NodeChannels } from './node-channels.js';
 export type { ClusterNodeInit } from './node-init.js';
 export type { ReachabilityView } from './reachability.js';

@@ -18,6 +18,7 @@ import {
   isLoopback,
   type Transport,
 } from '@foundation-ts/transport';
+import { type ChannelRule, channelRouter } from './channel-rules.js';
 import { JOIN_TIMEOUT_MS, MAX_NAME_LENGTH } from './defaults.js';
 import { Definitions } from './definitions.js';
 import { refExtensions } from './ref-codec.js';
@@ -44,7 +45,13 @@ export interface ClusterNodeInit {
   readonly joinTimeout?: number;
   /** What other nodes may start here. */
   readonly definitions?: readonly AnyDefinition[];
+  /** Default `control`, `data` and `gossip`. */
   readonly channels?: readonly ChannelDeclaration[];
+  /**
+   * Moves messages from `data` to other channels by size and kind; the first rule that fits counts. Default: none. With rules, messages between two
+   * actors keep their order only among those that take the same channel.
+   */
+  readonly channelRules?: readonly ChannelRule[];
   readonly roles?: readonly string[];
   readonly zone?: string;
   /** Plain JSON values, 4 KiB at most. */
@@ -69,6 +76,7 @@ const keys = [
   'joinTimeout',
   'definitions',
   'channels',
+  'channelRules',
   'roles',
   'zone',
   'metadata',
@@ -90,6 +98,7 @@ export interface ResolvedInit {
   readonly strategies: readonly DiscoveryStrategy[];
   readonly joinTimeout: number;
   readonly channels: readonly ChannelDeclaration[] | undefined;
+  readonly route: EndpointInit['route'];
   readonly roles: readonly string[];
   readonly zone: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -138,6 +147,7 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     strategies: checkStrategies(init.discovery),
     joinTimeout: checkJoinTimeout(init.joinTimeout),
     channels: init.channels,
+    route: channelRouter(init.channelRules ?? []),
     roles: init.roles ?? [],
     zone: init.zone,
     metadata: init.metadata ?? {},
@@ -208,6 +218,7 @@ export function openEndpoint(
     codec: init.codec,
     ...(init.secret === undefined ? {} : { secret: init.secret }),
     ...(init.channels === undefined ? {} : { channels: init.channels }),
+    ...(init.route === undefined ? {} : { route: init.route }),
     clock: system.clock,
     random: system.random,
     log: system.log,

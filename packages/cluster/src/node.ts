@@ -26,6 +26,7 @@ import { DiscoveryRunner } from './discovery-runner.js';
 import { FirstRound } from './first-round.js';
 import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
+import { NodeChannels } from './node-channels.js';
 import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
 import { Router } from './router.js';
 import { CONTROL, messageOf } from './wire.js';
@@ -40,6 +41,7 @@ export class ClusterNode implements AsyncDisposable {
   readonly clusterId: string;
   readonly system: ActorSystem;
   readonly definitions: Definitions;
+  readonly channels: NodeChannels;
   readonly #init: ResolvedInit;
   readonly #router: Router;
   readonly #members: Members;
@@ -65,6 +67,7 @@ export class ClusterNode implements AsyncDisposable {
     this.system = init.system;
     this.incarnation = init.system.incarnation;
     this.definitions = init.definitions;
+    this.channels = new NodeChannels(init.system, () => this.#endpoint);
     this.#stopped = new Promise(resolve => {
       this.#resolveStopped = resolve;
     });
@@ -93,7 +96,9 @@ export class ClusterNode implements AsyncDisposable {
       onPeerClosed: (peer, reason) => this.#peerDown(peer, reason),
     });
     this.#members.events.on('event', ({ type, member }) => {
-      if (type === 'down' || type === 'left') this.#endpoint.forget(member.name, member.incarnation);
+      if (type !== 'down' && type !== 'left') return;
+      this.#endpoint.forget(member.name, member.incarnation);
+      this.channels.forget(member.name);
     });
     this.#dialer = new Dialer(this.system, {
       dial: (address, options) => this.#endpoint.dial(address, options),
@@ -170,6 +175,7 @@ export class ClusterNode implements AsyncDisposable {
     }
     await firstRound.over(this.clock, this.#init.joinTimeout);
     this.#firstRound = undefined;
+    this.channels.start();
   }
 
   // --- views ----------------------------------------------------------------------------------------------------
@@ -365,6 +371,8 @@ export class ClusterNode implements AsyncDisposable {
         { member: peer.identity.name, reason: reason.message },
       );
     }
+    // Who has left is forgotten already.
+    if (this.#members.get(peer.identity.name)?.incarnation === peer.identity.incarnation) this.channels.lost(peer);
     this.#dialer.lost(peer);
     this.#members.peerDown(peer);
   }
@@ -461,6 +469,7 @@ export class ClusterNode implements AsyncDisposable {
     await this.#userBranch?.stop();
     await this.#systemBranch?.stop();
     this.#dialer.stop();
+    this.channels.stop();
     this.#members.close();
     await this.#endpoint.close();
     this.#state = 'closed';

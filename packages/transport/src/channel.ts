@@ -85,8 +85,12 @@ export interface ChannelStats {
   readonly retransmitted: number;
   /** Messages that arrived once more, and were left alone. */
   readonly duplicates: number;
+  /** Messages that could not be encoded, or were too large; counted at the first connection. */
+  readonly errors: number;
   /** Bytes that the other side lets us send now. */
   readonly credit: number;
+  /** How much of what the other side ever let us have under way is in use, 0 to 1. At 1 the channel waits for the other side. */
+  readonly utilisation: number;
   /** Bytes that we let the other side have under way. */
   readonly window: number;
   readonly roundTrips: RoundTrips;

@@ -91,6 +91,11 @@ export interface EndpointInit {
   readonly secret?: Uint8Array | readonly Uint8Array[] | undefined;
   /** Default `control`, `data` and `gossip`. Messages for a channel that a peer lacks travel on `data`. */
   readonly channels?: readonly ChannelDeclaration[];
+  /**
+   * Chooses another channel for a message that is to travel on `channel`, by what it is and how long it is encoded. Messages that change their
+   * channel lose their order with those that do not. Default: none does.
+   */
+  route?(channel: string, message: unknown, bytes: number): string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -26,7 +26,7 @@ import { InOrder } from './in-order.js';
 import { Inbound } from './inbound.js';
 import { decodeOffers } from './introduction.js';
 import type { Link, LinkOwner } from './link.js';
-import { type FrameSink, Outbound } from './outbound.js';
+import { type Counters, type FrameSink, Outbound } from './outbound.js';
 import { ReceiveWindow } from './receive-window.js';
 import { RoundTripHistogram } from './round-trip.js';
 import type { Session } from './session.js';
@@ -76,6 +76,10 @@ export class ChannelConnection implements LinkOwner {
   /** Messages given up because the other side began to close. */
   readonly #given: Unwritten[] = [];
   #duplicates = 0;
+  /** What an acknowledged channel had done before this session. */
+  #before: Counters = NOTHING_YET;
+  /** Messages that could not be encoded. */
+  errors = 0;
 
   constructor(session: Session, settings: Settings, agreed: AgreedChannel, index: number, fragmentBytes: number) {
     const { channel, peerWindow } = agreed;
@@ -194,6 +198,7 @@ export class ChannelConnection implements LinkOwner {
     if (stream.outbound === undefined) stream.outbound = this.#outbound;
     else if (stream.outbound.idle) stream.outbound = this.#outbound.continueAfter(stream.outbound);
     else this.#outbound = stream.outbound;
+    this.#before = this.#outbound.counters;
     this.#outbound.onReady = () => this.#session.schedule();
     this.#lastAcknowledged = stream.received;
     this.#link?.sendCount(FRAME_RESUME, stream.received);
@@ -290,21 +295,25 @@ export class ChannelConnection implements LinkOwner {
 
   stats(): ChannelStats {
     const outbound = this.#outbound;
+    const now = outbound.counters;
+    const before = this.#before;
     return {
       channel: this.channel,
       index: this.index,
-      messagesSent: outbound.messagesSent,
-      bytesSent: outbound.bytesSent,
+      messagesSent: now.messagesSent - before.messagesSent,
+      bytesSent: now.bytesSent - before.bytesSent,
       messagesReceived: this.#inbound.messagesReceived,
       bytesReceived: this.#inbound.bytesReceived,
       queuedBytes: outbound.queuedBytes,
       queuedMessages: outbound.queuedMessages,
-      refused: outbound.refused,
-      dropped: outbound.dropped,
+      refused: now.refused - before.refused,
+      dropped: now.dropped - before.dropped,
       unacknowledged: outbound.unacknowledged,
-      retransmitted: outbound.retransmitted,
+      retransmitted: now.retransmitted - before.retransmitted,
       duplicates: this.#duplicates,
+      errors: this.errors,
       credit: outbound.credit,
+      utilisation: 1 - Math.max(0, outbound.credit) / outbound.mostCredit,
       window: this.#receiveWindow?.size ?? this.#window,
       roundTrips: this.#roundTrips.snapshot(),
     };
@@ -464,6 +473,7 @@ export class ChannelConnection implements LinkOwner {
   }
 }
 
+const NOTHING_YET: Counters = { messagesSent: 0, bytesSent: 0, refused: 0, dropped: 0, retransmitted: 0 };
 /** Bytes since the last ping from which a connection counts as busy. */
 const MUCH = 64 * 1024;
 /** Frames that are not counted in the credit, for a connection whose session does not stand yet. */

@@ -33,7 +33,7 @@ export const FRAME_PONG = 14;
 /** No more messages come on this connection: its channel is closed. It ends when both sides have said so. */
 export const FRAME_RETIRE = 15;
 /** The last type that belongs to a channel. */
-export const FRAME_LAST = FRAME_RETIRE;
+export const FRAME_LAST = 15;
 /** On the first connection of a session: the channels that the speaker declares from now on; a value. */
 export const FRAME_OFFERS = 16;
 /** Binds a connection of a channel that was opened at run time to a session that stands; a value. {@link FRAME_BOUND} answers. */

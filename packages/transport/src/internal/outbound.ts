@@ -17,6 +17,15 @@ export interface FrameSink {
   write(frame: Uint8Array): boolean;
 }
 
+/** What an {@link Outbound} has done. */
+export interface Counters {
+  readonly messagesSent: number;
+  readonly bytesSent: number;
+  readonly refused: number;
+  readonly dropped: number;
+  readonly retransmitted: number;
+}
+
 export interface OutboundInit {
   readonly sink: FrameSink;
   readonly queueBytes: number;
@@ -68,6 +77,8 @@ export class Outbound {
   #blocked = false;
   /** Bytes that may be written. */
   credit: number;
+  /** The most that {@link credit} has been. */
+  mostCredit: number;
   queuedBytes = 0;
   queuedMessages = 0;
   messagesSent = 0;
@@ -78,6 +89,7 @@ export class Outbound {
   constructor(init: OutboundInit) {
     this.#init = init;
     this.credit = init.credit;
+    this.mostCredit = init.credit;
     // No frame may be longer than half the window, or it could wait for credit that never comes.
     const longest = Math.min(init.fragmentBytes + FRAGMENT_HEADER, init.credit >> 1);
     this.#payload = longest - FRAGMENT_HEADER;
@@ -128,6 +140,7 @@ export class Outbound {
     const first = (this.#retained as Retained).restart(received);
     this.#sink = sink;
     this.credit = credit;
+    this.mostCredit = credit;
     this.#blocked = false;
     return first;
   }
@@ -139,6 +152,12 @@ export class Outbound {
     this.messagesSent += earlier.messagesSent;
     this.bytesSent += earlier.bytesSent;
     return this;
+  }
+
+  /** What has been done so far, over all sessions. */
+  get counters(): Counters {
+    const { messagesSent, bytesSent, refused, dropped, retransmitted } = this;
+    return { messagesSent, bytesSent, refused, dropped, retransmitted };
   }
 
   /** The connection is lost. What an acknowledged channel has begun to write is begun again on the next. */
@@ -195,6 +214,7 @@ export class Outbound {
   /** The receiver lets us send more. */
   grant(bytes: number): void {
     this.credit += bytes;
+    if (this.credit > this.mostCredit) this.mostCredit = this.credit;
   }
 
   /** The connection takes more again. */

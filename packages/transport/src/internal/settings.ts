@@ -50,6 +50,7 @@ export interface Settings {
   readonly secret: readonly Uint8Array[] | undefined;
   /** Replaced by another list when channels are opened and closed. */
   channels: readonly ResolvedChannel[];
+  readonly route: EndpointInit['route'];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -87,6 +88,7 @@ export function resolveSettings(init: EndpointInit): Settings {
     controlCodec,
     secret: resolveSecrets(init.secret),
     channels,
+    route: init.route?.bind(init),
     clock: init.clock,
     random: init.random,
     log: init.log,
