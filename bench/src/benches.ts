@@ -1,5 +1,5 @@
 import type { Bench } from './bench.js';
-import { holTcp, holTcp4 } from './hol/hol.js';
+import { holBenches } from './hol/hol.js';
 import { busy } from './local/busy.js';
 import { callAsync, callHundred, callSequence } from './local/call.js';
 import { castBatched } from './local/cast-batched.js';
@@ -11,6 +11,7 @@ import { pingpong } from './local/pingpong.js';
 import { restart } from './local/restart.js';
 import { ring } from './local/ring.js';
 import { spawn } from './local/spawn.js';
+import { remoteBenches } from './remote/remote.js';
 
 export const benches: readonly Bench[] = [
   castBatched,
@@ -26,6 +27,6 @@ export const benches: readonly Bench[] = [
   restart,
   dynamicStart,
   names,
-  holTcp,
-  holTcp4,
+  ...remoteBenches,
+  ...holBenches,
 ];

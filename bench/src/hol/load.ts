@@ -1,11 +1,10 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Running, Values } from '../bench.js';
 import { quantile } from '../stats.js';
-import { type Dialled, openWire, type Receive } from './wire.js';
+import { type Dialled, openWire, pingBytes, type Receive } from './wire.js';
 
-const pingBytes = 64;
 const pingInterval = 2;
 const bulkBytes = 8 * 1024 * 1024;
 /** Bulk messages of one stream on their way at a time. */
@@ -94,22 +93,42 @@ async function until(done: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** Sets a wire up between this process and another one; a round takes as many milliseconds as its size. */
-export async function startLoad(metric: string, wireName: string, streamCount: number): Promise<Running> {
-  const server = fork(join(import.meta.dirname, 'server.js'), [wireName], { execArgv: ['--expose-gc'] });
+export interface Scenario {
+  readonly metric: string;
+  readonly wire: string;
+  /** Bulk streams at a time. */
+  readonly streams: number;
+  /** What the link between the processes carries each way; none: what the machine does. */
+  readonly bytesPerSecond?: number;
+}
+
+/** Starts a process of this folder. @returns it, and the port that it tells */
+async function start(program: string, args: readonly string[]): Promise<readonly [ChildProcess, number]> {
+  const child = fork(join(import.meta.dirname, program), args);
   const [port] = (await Promise.race([
-    once(server, 'message'),
-    once(server, 'exit').then(([code]) => {
-      throw new Error(`The server of '${wireName}' ended with exit code ${code}.`);
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`${program} ${args.join(' ')} ended with exit code ${code}.`);
     }),
   ])) as [number];
+  return [child, port];
+}
+
+/** Sets a wire up between this process and another one; a round takes as many milliseconds as its size. */
+export async function startLoad(scenario: Scenario): Promise<Running> {
+  const { metric, bytesPerSecond } = scenario;
+  const [server, serverPort] = await start('server.js', [scenario.wire]);
+  const [link, port] =
+    bytesPerSecond === undefined
+      ? [undefined, serverPort]
+      : await start('link.js', [String(serverPort), String(bytesPerSecond)]);
   const pinger = new Pinger();
-  const streams = new Streams(streamCount);
+  const streams = new Streams(scenario.streams);
   const receive: Receive = (lane, bytes) => {
     if (lane === 'control') pinger.pong(bytes);
     else streams.acknowledge(wire, bytes);
   };
-  const wire = await (await openWire(wireName)).dial(port, receive);
+  const wire = await (await openWire(scenario.wire)).dial(port, receive);
 
   const round = async (duration: number): Promise<Values> => {
     const idle = await pinger.run(wire, duration / 4);
@@ -135,6 +154,7 @@ export async function startLoad(metric: string, wireName: string, streamCount: n
     close: async () => {
       await wire.close();
       server.kill();
+      link?.kill();
     },
   };
 }

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Dialled, Lane, Receive, Send, Wire } from './wire.js';
+import type { Duplex } from 'node:stream';
+import { type Dialled, type Lane, lanes, type Receive, type Send, type Wire } from './wire.js';
 
-const lanes: readonly Lane[] = ['control', 'data'];
 /** Length of what follows in 4 bytes, lane in 1. */
 const headerBytes = 5;
 
 /** Cuts a socket's stream into messages; each is copied once, into memory of its own. */
-function readMessages(socket: Socket, message: (lane: Lane, bytes: Uint8Array) => void): void {
+export function readMessages(socket: Duplex, message: (lane: Lane, bytes: Uint8Array) => void): void {
   const header = Buffer.alloc(headerBytes);
   let inHeader = 0;
   let body: Buffer | undefined;
@@ -35,7 +35,7 @@ function readMessages(socket: Socket, message: (lane: Lane, bytes: Uint8Array) =
   });
 }
 
-function writeMessage(socket: Socket, lane: Lane, bytes: Uint8Array): void {
+export function writeMessage(socket: Duplex, lane: Lane, bytes: Uint8Array): void {
   const header = Buffer.allocUnsafe(headerBytes);
   header.writeUInt32LE(bytes.length, 0);
   header[4] = lanes.indexOf(lane);

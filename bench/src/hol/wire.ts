@@ -1,5 +1,9 @@
 /** The two lanes of the head-of-line benches. */
 export type Lane = 'control' | 'data';
+export const lanes: readonly Lane[] = ['control', 'data'];
+
+/** Length of a ping. */
+export const pingBytes = 64;
 
 export type Send = (lane: Lane, bytes: Uint8Array) => void;
 
@@ -22,7 +26,11 @@ export interface Wire {
 export const wires: Readonly<Record<string, () => Promise<Wire>>> = {
   shared: async () => (await import('./raw.js')).shared,
   own: async () => (await import('./raw.js')).own,
-  foundation: async () => (await import('./foundation.js')).foundation,
+  foundation: async () => (await import('./foundation.js')).overTcp,
+  'foundation, ws': async () => (await import('./foundation.js')).overWs,
+  'foundation, same channel': async () => (await import('./foundation.js')).oneChannel,
+  ws: async () => (await import('./web-socket.js')).webSocket,
+  http2: async () => (await import('./http2.js')).http2,
   'socket.io': async () => (await import('./socket-io.js')).socketIo,
 };
 
