@@ -178,6 +178,43 @@ export function transportSuite(name: string, setup: TransportSuiteSetup): void {
       expect([client.closes, client.reason, server.reason]).toEqual([1, undefined, undefined]);
     });
 
+    test('an orderly close also delivers to a receiver that is paused meanwhile', async () => {
+      const [client, server] = await pair();
+      server.connection.pause();
+      for (let index = 0; index < 100; index++) client.connection.send(filled(1_000, index));
+      const closed = client.connection.close();
+      await turns(50);
+      expect([server.frames.length, server.closes]).toEqual([0, 0]);
+      server.connection.resume();
+      await Promise.all([closed, until(() => server.closes === 1, 'the other side closed')]);
+      expect(server.frames.length).toBe(100);
+      expect(server.frames.every((frame, index) => same(frame, filled(1_000, index)))).toBe(true);
+      expect([client.reason, server.reason, server.eventsAfterClose]).toEqual([undefined, undefined, 0]);
+    });
+
+    test('a paused receiver can close, in order and at once', async () => {
+      for (const reason of [undefined, new Error('enough')]) {
+        const [client, server] = await pair();
+        server.connection.pause();
+        for (let index = 0; index < 10; index++) client.connection.send(filled(1_000, index));
+        await turns(20);
+        await server.connection.close(reason);
+        await until(() => client.closes === 1, 'the other side closed');
+        expect([server.frames.length, server.closes, server.reason]).toEqual([0, 1, reason]);
+        expect(client.reason).toEqual(reason && expect.objectContaining({ code: 'noconnection' }));
+      }
+    });
+
+    test('a sender can give up a receiver that stays paused', async () => {
+      const [client, server] = await pair();
+      server.connection.pause();
+      while (client.connection.send(filled(64 * 1024, 0)));
+      await client.connection.close(new Error('too slow'));
+      server.connection.resume();
+      await until(() => server.closes === 1, 'the other side closed');
+      expect(server.reason).toMatchObject({ code: 'noconnection' });
+    });
+
     test('a close with a reason is at once, and the other side sees an error', async () => {
       const [client, server] = await pair();
       const reason = new Error('enough');
