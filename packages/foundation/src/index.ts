@@ -1,4 +1,10 @@
-export type { MembershipEvent, MemberView } from '@foundation-ts/cluster';
+export type {
+  ChannelMetrics,
+  ChannelRule,
+  MembershipEvent,
+  MemberView,
+  NodeChannels,
+} from '@foundation-ts/cluster';
 export {
   type Address,
   type AsyncStreamOptions,
@@ -51,6 +57,7 @@ export { sameHost } from '@foundation-ts/discovery/same-host';
 export { staticList } from '@foundation-ts/discovery/static';
 export { type DistributedSupervisor, type Placement, Registry, rendezvous } from '@foundation-ts/distributed';
 export { type Subscription, type Topic, topic } from '@foundation-ts/pubsub';
+export type { ChannelDeclaration } from '@foundation-ts/transport';
 export { tcp } from '@foundation-ts/transport/tcp';
 export { type TlsFiles, type TlsOptions, type TlsProvider, tlsFiles } from '@foundation-ts/transport/tls';
 export { ws } from '@foundation-ts/transport/ws';

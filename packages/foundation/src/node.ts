@@ -1,4 +1,4 @@
-import type { ClusterNode, MembershipEvent, MemberView } from '@foundation-ts/cluster';
+import type { ClusterNode, MembershipEvent, MemberView, NodeChannels } from '@foundation-ts/cluster';
 import {
   type ActorSystem,
   type Address,
@@ -67,6 +67,11 @@ export class FoundationNode implements AsyncDisposable {
 
   get log(): Log {
     return this.cluster.log;
+  }
+
+  /** Named lanes to the other members: opened and closed while the node runs, spoken on to everybody, measured. */
+  get channels(): NodeChannels {
+    return this.cluster.channels;
   }
 
   /** Everybody known who is not gone, this node included. */

@@ -1,3 +1,4 @@
+import type { ChannelRule } from '@foundation-ts/cluster';
 import {
   type AnyDefinition,
   type Clock,
@@ -46,6 +47,8 @@ export interface StartOptions {
    */
   readonly tls?: TlsOptions | TlsProvider;
   readonly channels?: readonly ChannelDeclaration[];
+  /** Moves messages from `data` to other channels by size and kind, which gives up their order; default: none. */
+  readonly channelRules?: readonly ChannelRule[];
   /**
    * Milliseconds for which the start waits for a first round of discovery and dialling, so that a node that joins a cluster knows it;
    * default 500. The first node of a cluster waits that long for nobody.
@@ -80,6 +83,7 @@ const keys = [
   'transport',
   'tls',
   'channels',
+  'channelRules',
   'joinTimeout',
   'definitions',
   'threads',
