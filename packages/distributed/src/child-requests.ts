@@ -38,6 +38,8 @@ export type StartedChild<D extends AnyDefinition = AnyDefinition> = Ref<D> & Ack
 export interface RequestsHost {
   readonly name: string;
   isOpen(): boolean;
+  /** Whether this node knows what those decided who chose before it. */
+  readonly isAgreed: boolean;
   chooserOf(id: string): string | undefined;
   place(id: string, reason: PlacementReason, without?: readonly string[]): MemberView | undefined;
   /** Starts a child on this node. @throws FoundationError */
@@ -218,6 +220,7 @@ export class ChildRequests {
     const { id, birth } = request;
     if (!this.#host.isOpen() || this.#host.chooserOf(id) !== this.#node.name) return { again: true };
     const entry = this.#table.get(id);
+    if (!this.#host.isAgreed && entry?.birth !== birth) return { again: true };
     if (isWanted(entry)) {
       if (entry.birth !== birth) throw this.#alreadyStarted(id);
       return this.#facts(id, await this.#whenRunning(id, birth, request.timeout));

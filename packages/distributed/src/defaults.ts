@@ -21,6 +21,8 @@ export const READY_TIMEOUT = 10_000;
 
 /** Milliseconds after which the children of an unreachable member are started elsewhere. */
 export const FAILOVER_AFTER = 3_000;
+/** Milliseconds that a node takes at most to learn what the others decided, after members came or went, before it decides about children itself. */
+export const AGREE_WITHIN = 2_000;
 /** Milliseconds that a participant must stay before children are moved to it. */
 export const REBALANCE_AFTER = 200;
 /** Hand-offs of one node at a time while it rebalances. */

@@ -18,6 +18,7 @@ import {
   type Start,
   type Timer,
 } from '@foundation-ts/core';
+import { Agreement } from './agreement.js';
 import { type ChildEntry, isWanted } from './child-entry.js';
 import { ChildRequests, type StartChildOptions, type StartedChild } from './child-requests.js';
 import { ChildTable } from './child-table.js';
@@ -83,6 +84,7 @@ export class DistributedSupervisor implements AsyncDisposable {
   readonly #table: ChildTable;
   readonly #participants: Participants;
   readonly #chooser = new Chooser();
+  readonly #agreement: Agreement;
   readonly #local: LocalChildren;
   readonly #requests: ChildRequests;
   readonly #handOffs: HandOffs;
@@ -107,6 +109,7 @@ export class DistributedSupervisor implements AsyncDisposable {
     this.#options = options;
     this.#table = table;
     this.#participants = new Participants(node, table, options.failoverAfter);
+    this.#agreement = new Agreement(node, [table.replica, registry], () => this.#markAll());
     const supervisor = this;
     this.#local = new LocalChildren(node, registry, {
       get open() {
@@ -122,6 +125,9 @@ export class DistributedSupervisor implements AsyncDisposable {
     this.#requests = new ChildRequests(node, registry, table, this.#local, {
       name,
       isOpen: () => this.#isOpen(),
+      get isAgreed() {
+        return supervisor.#agreement.isReached;
+      },
       chooserOf: id => this.#chooser.of(id, this.#participants.names),
       place: (id, reason, without) => this.#place(id, reason, without),
       begin: entry => this.#begin(entry),
@@ -188,6 +194,9 @@ export class DistributedSupervisor implements AsyncDisposable {
     this.#state = 'open';
     this.#table.announce();
     this.#refreshParticipants();
+    // From the announcement on the others leave decisions to this node; those that they made before come now.
+    this.#table.replica.pushNow();
+    this.#agreement.seek(this.#participants.names);
     this.#housekeeping.start();
     this.#markAll();
   }
@@ -397,7 +406,7 @@ export class DistributedSupervisor implements AsyncDisposable {
       sameBirth: child !== undefined && child.birth === entry?.birth,
       claim,
       assigned: entry === undefined ? 'gone' : this.#participants.stateOf(entry.node, entry.incarnation, now),
-      chooser: open && this.#chooser.of(id, this.#participants.names) === this.#node.name,
+      chooser: open && this.#agreement.isReached && this.#chooser.of(id, this.#participants.names) === this.#node.name,
       open,
     };
   }
@@ -532,6 +541,10 @@ export class DistributedSupervisor implements AsyncDisposable {
       const others = this.#participants.names.filter(other => other !== name);
       if (this.#chooser.of(name, others) === this.#node.name) this.#table.withdraw(replicaId(name, incarnation));
     }
+    if (this.#state === 'open') {
+      const came = event.type === 'up' || event.type === 'reachable';
+      this.#agreement.seek(came ? [name] : this.#participants.names.filter(other => other !== name));
+    }
     this.#participantsChanged();
   }
 
@@ -575,6 +588,7 @@ export class DistributedSupervisor implements AsyncDisposable {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const off of this.#offs) off();
+    this.#agreement.stop();
     this.#margin?.cancel();
     this.#followTimer?.cancel();
     this.#migration.cancel();

@@ -90,8 +90,9 @@ export class HandOffs {
     const request: AdoptRequest = { ...handed, table: this.#table.fragment(child.id) };
     const answer = (await this.#ref(target).call('adopt', request, { timeout: HAND_OFF_TIMEOUT })) as Adopted;
     // The answer must not overtake the facts: without them this node would start the child again.
-    this.#registry.join(answer.registry);
-    this.#table.replica.join(answer.table);
+    // And nobody should hear from this node that the child went without hearing where.
+    this.#table.replica.joinAndPass(answer.table);
+    this.#registry.joinAndPass(answer.registry);
     return answer.pid;
   }
 

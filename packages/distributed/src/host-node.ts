@@ -14,7 +14,6 @@ export type HostNode = Pick<
   | 'self'
   | 'members'
   | 'member'
-  | 'visible'
   | 'isVisible'
   | 'onMembership'
   | 'onLeave'

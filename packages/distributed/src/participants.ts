@@ -41,7 +41,9 @@ export class Participants {
     const announced = new Set<string>();
     for (const { node, incarnation } of this.#table.participants()) announced.add(replicaId(node, incarnation));
     const before = new Set(this.#members.map(member => replicaId(member.name, member.incarnation)));
-    this.#members = this.#node.visible().filter(member => announced.has(replicaId(member.name, member.incarnation)));
+    this.#members = this.#node
+      .members()
+      .filter(member => canTakePart(member) && announced.has(replicaId(member.name, member.incarnation)));
     this.#names = this.#members.map(member => member.name);
     return this.#members.filter(member => !before.has(replicaId(member.name, member.incarnation)));
   }
@@ -78,7 +80,8 @@ export class Participants {
     const id = replicaId(name, incarnation);
     const known = this.#node.member(name)?.incarnation ?? 0;
     if (this.#gone.has(id) || known > incarnation) return 'gone';
-    if (this.#node.isVisible(name, incarnation)) return this.#takesPart(name, incarnation) ? 'taking-part' : 'gone';
+    // One in view that does not take part, as far as is known here, may be about to, or is handing its children over.
+    if (this.#node.isVisible(name, incarnation) && this.#takesPart(name, incarnation)) return 'taking-part';
     const lostAt = this.#lostAt.get(id) ?? now;
     this.#lostAt.set(id, lostAt);
     return now - lostAt >= this.#failoverAfter ? 'gone' : 'waiting';
@@ -94,4 +97,9 @@ export class Participants {
   recheck(): void {
     this.#states.clear();
   }
+}
+
+/** Who announces that it takes part is up by its own account, even if that has not come here yet. */
+function canTakePart(member: MemberView): boolean {
+  return member.reachable && (member.status === 'up' || member.status === 'joining');
 }

@@ -421,6 +421,11 @@ export class Registry implements AsyncDisposable {
     this.#replica.join(plain);
   }
 
+  /** {@link join}s claims and tells the others of them together with this node's next changes. */
+  joinAndPass(plain: unknown): void {
+    this.#replica.joinAndPass(plain);
+  }
+
   // --- changes --------------------------------------------------------------------------------------------------
 
   #changed(name: string, elsewhere: boolean): void {

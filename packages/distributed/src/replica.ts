@@ -194,6 +194,20 @@ export class Replica<V> implements AsyncDisposable {
     this.#join(deltaFromPlain<V>(plain));
   }
 
+  /** {@link join}s a delta and pushes it with this node's own changes: for what explains them to others. */
+  joinAndPass(plain: unknown): void {
+    const delta = deltaFromPlain<V>(plain);
+    if (isEmptyDelta(delta) || !this.#join(delta)) return;
+    this.#mark++;
+    this.#pending.push(delta);
+    this.#arm();
+  }
+
+  /** Pushes what was changed in this turn now, so that it arrives before what is asked of the others next. */
+  pushNow(): void {
+    this.#flush();
+  }
+
   /** The sendable form of mutations, for {@link join} on another node. */
   static pack(mutations: readonly Mutation[]): MapDeltaPlain {
     return deltaToPlain(joinDeltas(mutations.map(mutation => mutation.delta)));
@@ -326,6 +340,8 @@ export class Replica<V> implements AsyncDisposable {
     if (known !== undefined && known.incarnation >= incarnation) {
       return known.incarnation === incarnation ? known : undefined;
     }
+    // Whoever names itself so is no member: nothing is kept for it, and the link with who is one stays.
+    if (this.#node.member(name)?.incarnation !== incarnation) return undefined;
     const peer = new PeerLink(name, incarnation);
     this.#peers.set(name, peer);
     return peer;
