@@ -56,6 +56,8 @@ export class Members {
   readonly #sights = new Map<string, Sight>();
   readonly #heard = new Set<string>();
   readonly #probesFor = new Map<string, Set<string>>();
+  /** Connected members that have said that this node is gone. */
+  readonly #downers = new Set<string>();
   /** Connections with members that have left, and are still heard out. */
   readonly #leavers = new Map<Peer, Timer>();
   #watched: readonly string[] = [];
@@ -301,9 +303,26 @@ export class Members {
     if (result.stale.length > 0)
       this.#peers.get(from)?.send(CONTROL, [wire.gossip, toWire(this.#table.pick(result.stale, this.#now()))]);
     this.#applied(result.changes, from);
-    if (result.selfDowned !== undefined) {
-      this.#host.selfDowned(`'${from}' says that this node is ${result.selfDowned.status}`);
+    if (result.selfDowned !== undefined) this.#toldDown(result.selfDowned.status, from);
+  }
+
+  /**
+   * Who holds this incarnation for gone closes its connection, and refuses the next with `noproc`. One who says so on a connection
+   * that stands is believed only together with most of the others to whom this node is connected.
+   */
+  #toldDown(status: MemberStatus, from: string): void {
+    this.#downers.add(from);
+    for (const name of this.#downers) if (!this.#peers.has(name)) this.#downers.delete(name);
+    if (this.#downers.size * 2 > this.#peers.size) {
+      this.#host.selfDowned(`'${from}' says that this node is ${status}`);
+      return;
     }
+    this.#system.log.warn(
+      { from, status },
+      'a member says that this node is gone, and the others do not; it is not believed',
+    );
+    const error = new FoundationError('conflict', `'${from}' says that this node is ${status}, which it is not.`);
+    void this.#peers.get(from)?.close(error);
   }
 
   /** Changes have been made to the table: events, connections, and the news for the others. */

@@ -346,7 +346,9 @@ export class MembershipTable {
   #doubts(record: GossipRecord, from: string, context: MergeContext): readonly string[] | undefined {
     const known = this.#entries.get(record.name)?.member;
     if (known === undefined || isDead(known.status) || from === record.name) return undefined;
-    if (record.incarnation === known.incarnation && !isDead(record.status)) return undefined;
+    // That it leaves is the beginning of its end: it tells that itself whom it is connected with.
+    const ends = statusRank(record.status) >= statusRank('leaving') && record.status !== known.status;
+    if (record.incarnation === known.incarnation && !ends) return undefined;
     let claim = this.#claims.get(record.name);
     if (claim === undefined || claim.incarnation !== known.incarnation) {
       claim = { incarnation: known.incarnation, claimants: [] };

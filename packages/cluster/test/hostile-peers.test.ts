@@ -10,7 +10,19 @@ const Counter = actor({
   init: (start: number) => ({ count: start }),
   calls: { get: s => s.count },
 });
-const wire = { cast: 1, call: 2, offer: 3, reply: 4, fail: 5, spawn: 6, link: 10, exit: 12, monitor: 13, probe: 32 };
+const wire = {
+  cast: 1,
+  call: 2,
+  offer: 3,
+  reply: 4,
+  fail: 5,
+  spawn: 6,
+  link: 10,
+  exit: 12,
+  monitor: 13,
+  probe: 32,
+  gossip: 34,
+};
 
 let cluster: SimulatedCluster<undefined>;
 let endpoint: Endpoint;
@@ -120,6 +132,27 @@ describe('a peer that breaks the protocol', () => {
     }
     expect(before.every(process => process.alive)).toBe(true);
     expect([...a().system.processes()]).toEqual(before);
+  });
+
+  test.each([
+    ['down', 3, 0],
+    ['removed', 4, 0],
+    ['leaving', 2, 0],
+    ['a newer incarnation', 1, 1],
+  ])('is closed, not believed, when it alone says that a node is %s', async (_what, rank, more) => {
+    endpoint = stranger();
+    const peer = await dial(endpoint);
+    const { name, incarnation } = a();
+    peer.send('control', [wire.gossip, [[name, incarnation + more, rank, 50, null, [], null, {}, 0]]]);
+    await cluster.run(500);
+    expect(peer.open).toBe(false);
+    expect(a().self.status).toBe('up');
+    expect(
+      cluster
+        .host('b')
+        .node.visible()
+        .map(member => member.name),
+    ).toEqual(['a', 'b']);
   });
 
   test('can not take the names of the actors of the node itself', async () => {

@@ -185,6 +185,7 @@ describe('claims about third parties', () => {
     ['down', { status: 'down' }],
     ['removed', { status: 'removed' }],
     ['a newer incarnation', { incarnation: 1_001 }],
+    ['leaving', { status: 'leaving', version: 2 }],
   ];
   it.each(claims)('%s is not applied to a member that we see as reachable', (_, patch) => {
     const members = table();
@@ -224,8 +225,10 @@ describe('claims about third parties', () => {
   it('that are not deadly need no corroboration', () => {
     const members = table();
     merge(members, [member('b')]);
-    const { changes } = merge(members, [member('b', { status: 'leaving', version: 2 })], 'c', doubting);
-    expect(changes).toHaveLength(1);
+    expect(merge(members, [member('b', { zone: 'z', version: 2 })], 'c', doubting).changes).toHaveLength(1);
+    merge(members, [member('b', { status: 'leaving', version: 3 })], 'b', doubting);
+    const more = member('b', { status: 'leaving', zone: 'y', version: 4 });
+    expect(merge(members, [more], 'c', doubting).changes).toHaveLength(1);
   });
 });
 
