@@ -85,7 +85,7 @@ export interface MachineInit<A, D extends object, S extends string, E extends st
     m: MachineContext<object, NoInfer<S>, NoInfer<E>>,
   ) => MachineStart<D, NoInfer<S>> | Promise<MachineStart<D, NoInfer<S>>>;
   /** The states by name. */
-  readonly states: St & { readonly [Name in S]: StateInit<D, S, E> };
+  readonly states: St & { readonly [Name in S]: StateInit<D, S, E> } & OnlyKnown<St>;
   /** Calls in states that do not handle them themselves. */
   readonly calls?: C & MachineHandlers<D, S, E>;
   /** Casts in states that do not handle them themselves. */
@@ -103,6 +103,12 @@ export interface MachineInit<A, D extends object, S extends string, E extends st
   ) => MachineStart<D, NoInfer<S>> | Promise<MachineStart<D, NoInfer<S>>>;
 }
 
+/** Makes a misspelt key of a state an error: an inferred type takes any. */
+type OnlyKnown<St> = {
+  readonly [Name in keyof St]: {
+    readonly [Key in Exclude<keyof St[Name], keyof StateInit<object, string, string>>]: never;
+  };
+};
 type HandlersOf<T, Kind extends PropertyKey> = T extends { readonly [Key in Kind]: infer H } ? H : never;
 type OperationsIn<H> = H extends unknown ? keyof H : never;
 type HandlerIn<H, O> = H extends unknown ? (O extends keyof H ? H[O] : never) : never;

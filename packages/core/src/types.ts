@@ -25,8 +25,17 @@ export type PayloadOf<H> = H extends (...args: infer P) => unknown
       : void
   : never;
 
-/** What a call of this handler resolves with. No symbol: an inferred return type shows `noReply` as one. */
-export type ReplyOf<H> = H extends (...args: never) => infer R ? Exclude<Awaited<R>, symbol | Failure> : never;
+/**
+ * What a call of this handler resolves with; `unknown` when it only ever returns `noReply`. No symbol: an inferred return type shows
+ * `noReply` as one.
+ */
+export type ReplyOf<H> = [H] extends [(...args: never) => infer R] ? ReplyIn<Awaited<R>> : never;
+
+type ReplyIn<R> = [Exclude<R, symbol | Failure>] extends [never]
+  ? [Extract<R, symbol>] extends [never]
+    ? never
+    : unknown
+  : Exclude<R, symbol | Failure>;
 
 /** The arguments after the operation's name: none or optional when the handler takes no payload. */
 export type PayloadArgs<P, O> = [P] extends [void]
@@ -89,6 +98,8 @@ export interface CallOptions extends SendOptions {
 
 /** A typed handle on an actor, local or remote. Cheap, immutable, sendable in messages. */
 export interface Ref<D extends AnyDefinition = AnyDefinition> {
+  /** Exists in types only: a ref on one definition is none on another. A method, so that a ref on any, as `ctx.self`, passes for either. */
+  '~operations'?(operations: { readonly calls: CallsOf<D>; readonly casts: CastsOf<D> }): void;
   /**
    * Who it points to now.
    * @throws FoundationError `noproc` when it points to a name or child that nobody holds now

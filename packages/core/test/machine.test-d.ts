@@ -146,6 +146,25 @@ test('mistakes are compile errors', () => {
   });
   machine({
     name: 'wrong',
+    init: () => ({ state: 'somewhere', data: {} }),
+    states: {
+      somewhere: {
+        // @ts-expect-error no such key of a state
+        cast: { go: () => {} },
+      },
+    },
+  });
+  machine({
+    name: 'wrong',
+    init: (_: void, m) => {
+      // @ts-expect-error no such event
+      m.nextEvent('tock');
+      return { state: 'somewhere', data: {} };
+    },
+    states: { somewhere: { internal: { tick: () => {} } } },
+  });
+  machine({
+    name: 'wrong',
     init: () => ({ state: 'somewhere', data: { n: 1 } }),
     states: { somewhere: {} },
     calls: {

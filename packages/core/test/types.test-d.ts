@@ -36,6 +36,7 @@ const Counter = actor({
     },
   },
 });
+const Impostor = actor({ name: 'impostor', init: () => ({}), calls: { get: () => 'text' } });
 const Bare = actor({ name: 'bare', init: () => ({}) });
 
 declare const system: ActorSystem;
@@ -110,6 +111,38 @@ describe('inference', () => {
     supervisor({ children: [Counter] });
     // @ts-expect-error an actor is no tree
     await system.supervise(Counter(1));
+  });
+
+  test('a handler that only puts its answer off may answer with anything', () => {
+    const Deferring = actor({
+      name: 'deferring',
+      init: () => ({ waiting: [] as ReplyTo[] }),
+      calls: {
+        wait: (s, _: void, ctx) => {
+          s.waiting.push(ctx.from);
+          return noReply;
+        },
+        fail: (): never => {
+          throw new Error('always');
+        },
+      },
+    });
+    const deferring = null as unknown as Ref<typeof Deferring>;
+    const wait = () => deferring.call('wait');
+    expectTypeOf<Awaited<ReturnType<typeof wait>>>().toBeUnknown();
+    const fail = () => deferring.call('fail');
+    expectTypeOf<Awaited<ReturnType<typeof fail>>>().toBeNever();
+  });
+
+  test('a ref on one definition is none on another; one on any, as ctx.self, passes for either', () => {
+    const Client = actor({ name: 'client', init: (server: Ref<typeof Counter>) => ({ server }) });
+    Client(c);
+    Client(null as unknown as Ref);
+    const any: Ref = c;
+    // @ts-expect-error it can't be asked anything
+    any.call('get');
+    // @ts-expect-error another definition, with the same operation but another reply
+    Client(null as unknown as Ref<typeof Impostor>);
   });
 
   test('mistakes are compile errors', () => {
