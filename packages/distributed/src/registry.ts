@@ -146,15 +146,25 @@ export class Registry implements AsyncDisposable {
       const needed = this.needed(ack);
       const held = this.#held.get(name);
       const mark = held?.process === process ? held.mark : this.claim(name, process, { value, onConflict }).mark;
-      return this.#acknowledged(mark, needed, timeout);
+      return this.#acknowledged(name, process, mark, needed, timeout);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #acknowledged(mark: number, needed: number, timeout: number): Promise<Acknowledgement> {
-    if (needed === 0) return Promise.resolve({ acked: 0 });
-    return this.#replica.acked(needed, { mark, timeout }).then(acked => ({ acked }));
+  async #acknowledged(
+    name: string,
+    process: Process,
+    mark: number,
+    needed: number,
+    timeout: number,
+  ): Promise<Acknowledgement> {
+    if (needed === 0) return { acked: 0 };
+    const acked = await this.#replica.acked(needed, { mark, timeout });
+    // Another who registered at the same moment, on another node, may have won meanwhile.
+    const holder = this.#index.get(name);
+    if (holder !== undefined && this.#held.get(name)?.process !== process) throw nameTaken(name, holder.pid);
+    return { acked };
   }
 
   /**
@@ -188,13 +198,7 @@ export class Registry implements AsyncDisposable {
     const claim = claimValue({ id: process.pid.id, registeredAt, moves, onConflict, valueVersion, value });
     const holder = this.#index.get(name);
     if (holder !== undefined && !holder.pid.equals(process.pid) && !this.#beats(claim, holder)) {
-      throw new FoundationError(
-        'name-taken',
-        `The name '${name}' belongs to ${holder.pid}; choose another, or stop that actor.`,
-        {
-          details: { name, pid: holder.pid },
-        },
-      );
+      throw nameTaken(name, holder.pid);
     }
     const before = this.#held.get(name);
     const holding: Holding = { process, mark: 0, moving: false };
@@ -385,7 +389,7 @@ export class Registry implements AsyncDisposable {
     });
   }
 
-  /** Calls `listener` whenever a name gets another holder, or none, until the result is called. Synchronous: keep it short. */
+  /** Calls `listener` whenever a name gets another holder, or none, until the result is called. Synchronous: keep it short. What it throws is logged. */
   onChange(listener: (change: NameChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -433,7 +437,14 @@ export class Registry implements AsyncDisposable {
     if (elsewhere) for (const claim of claims) this.#heardTime(claim);
     const change = this.#index.update(name, claims, this.#inView);
     this.#settle(name);
-    if (change !== undefined) for (const listener of this.#listeners) listener(change);
+    if (change === undefined) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        this.#node.log.error({ name, error: error as Error }, "a listener of the registry's changes failed");
+      }
+    }
   }
 
   #heardTime(claim: Claim): void {
@@ -489,7 +500,9 @@ export class Registry implements AsyncDisposable {
     if (event === 'up' || event === 'reachable') this.#unsettledUntilCompared(node, replica);
     if (event === 'down' || event === 'left') this.#visible.delete(replica);
     else this.#visible.set(replica, this.#node.isVisible(node, incarnation));
-    if (before === this.#isVisible(replica)) return;
+    const unchanged = before === this.#isVisible(replica);
+    if (event === 'down' || event === 'left') this.#visible.delete(replica);
+    if (unchanged) return;
     const names: string[] = [];
     for (const [name, claims] of this.#replica.map.entries()) {
       if (claims.some(claim => claim.replica === replica)) names.push(name);
@@ -531,6 +544,14 @@ export class Registry implements AsyncDisposable {
 function toEntry(name: string, entry: NameEntry): RegistryEntry {
   const [, registeredAt, moves, , valueVersion, value] = entry.claim;
   return { name, pid: entry.pid, value, valueVersion, registeredAt, moves };
+}
+
+function nameTaken(name: string, pid: Pid): FoundationError {
+  return new FoundationError(
+    'name-taken',
+    `The name '${name}' belongs to ${pid}; choose another, or stop that actor.`,
+    { details: { name, pid } },
+  );
 }
 
 function checkName(name: unknown): void {

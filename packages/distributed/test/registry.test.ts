@@ -90,6 +90,37 @@ describe('a name', () => {
     }
   });
 
+  test('registered on two nodes at the same moment is acknowledged to the winner alone', async () => {
+    await three();
+    for (let index = 0; index < 20; index++) {
+      const [one, two] = [await spawn('a'), await spawn('b')];
+      const name = `race-${index}`;
+      const racers = [
+        registryOf('a').register(name, one),
+        registryOf('b').register(name, two, { onConflict: 'unname' }),
+      ];
+      expect((await Promise.all(racers.map(code))).sort()).toEqual(['name-taken', 'resolved']);
+      expect(registryOf('c').lookup(name)?.pid.node).toBe(
+        (await code(racers[0] as Promise<unknown>)) === 'resolved' ? 'a' : 'b',
+      );
+    }
+  });
+
+  test('is seen by every listener and every node, even if one of the listeners throws', async () => {
+    const errors: string[] = [];
+    await three(1, { ...silentLog, error: (_fields: object, message: string) => errors.push(message) } as Log);
+    const seen: string[] = [];
+    registryOf('b').onChange(() => {
+      throw new Error('a listener that fails');
+    });
+    registryOf('b').onChange(change => seen.push(change.name));
+    for (const name of ['one', 'two', 'three']) void registryOf('a').register(name, await spawn('a'));
+    await cluster.run(20);
+    expect(seen.sort()).toEqual(['one', 'three', 'two']);
+    expect(registryOf('b').count()).toBe(3);
+    expect(errors).toHaveLength(3);
+  });
+
   test('is refused for actors of other nodes, at once', async () => {
     await three();
     const far = await spawn('b');
