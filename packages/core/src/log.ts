@@ -29,6 +29,22 @@ export function stderrLog(minimum: LogLevel = 'warn'): Log {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
 }
 
+/** The same log, but what it throws is an uncaught exception and not a failure of whoever logs: the runtime could not go on. */
+export function guardedLog(log: Log): Log {
+  const guarded =
+    (level: LogLevel) =>
+    (fields: Readonly<Record<string, unknown>>, message: string): void => {
+      try {
+        log[level](fields, message);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+  return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') };
+}
+
 function formatField(value: unknown): string {
   if (isError(value)) return formatError(value, error => `${error.stack ?? error.message}`);
   return formatValue(value);

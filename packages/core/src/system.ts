@@ -19,7 +19,7 @@ import { type ExitReason, formatError, formatReason, formatValue, toExitReason }
 import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 import { Links } from './links.js';
 import { LocalNames } from './local-names.js';
-import { type Log, stderrLog } from './log.js';
+import { guardedLog, type Log, stderrLog } from './log.js';
 import { type Answer, type CallHost, PendingCall } from './pending-call.js';
 import { Pid } from './pid.js';
 import { DOWN, EXIT, Process, RUN, type Watcher } from './process.js';
@@ -125,7 +125,7 @@ export class ActorSystem implements CallHost {
     this.clock = init.clock ?? systemClock;
     this.incarnation = init.incarnation ?? this.clock.wallTime();
     this.random = init.random ?? systemRandom;
-    this.log = init.log ?? stderrLog();
+    this.log = guardedLog(init.log ?? stderrLog());
     this.telemetry = new Telemetry(this.node);
     this.copy = init.strictMessages;
     this.deadlines = new Deadlines(this.clock);

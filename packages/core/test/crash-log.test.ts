@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { stderrLog, type TelemetryEvent } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { bench, Counter } from './support.js';
 
 afterEach(() => {
@@ -43,6 +43,28 @@ test('each crash is told to telemetry, suppressed in the log or not', async () =
     measurements: { count: 1 },
     metadata: { definition: 'counter' },
   });
+});
+
+test('a log that fails is an uncaught exception, and does not disturb the system', async () => {
+  const uncaught: unknown[] = [];
+  vi.stubGlobal('queueMicrotask', (callback: () => void) => {
+    expect(callback).toThrow('log is closed');
+    uncaught.push(callback);
+  });
+  onTestFinished(() => {
+    vi.unstubAllGlobals();
+  });
+  const closed = (): never => {
+    throw new Error('log is closed');
+  };
+  const { system } = bench({ log: { debug: closed, info: closed, warn: closed, error: closed } });
+  const counter = await system.spawn(Counter(1));
+  counter.cast('nope' as never);
+  expect(await counter.call('get')).toBe(1);
+  counter.cast('crash', new Error('boom'));
+  expect(await system.whenEnded(counter)).toMatchObject({ message: 'boom' });
+  expect(await (await system.spawn(Counter(2))).call('get')).toBe(2);
+  expect(uncaught).toHaveLength(2);
 });
 
 test('the log on stderr drops what is under its level and prints any value', () => {
