@@ -37,6 +37,9 @@ export class Task<R> {
   readonly #system: ActorSystem;
   readonly #outcome: Promise<TaskResult<R>>;
   readonly #owner: Process | undefined;
+  /** Those who wait for the outcome, no longer than their time. */
+  #waiting: Set<(result: TaskResult<R>) => void> | undefined = undefined;
+  #came = false;
 
   /** For the runtime; tasks are made by {@link Task.async} and task supervisors. */
   constructor(system: ActorSystem, pid: Pid, outcome: Promise<TaskResult<R>>, owner: Process | undefined) {
@@ -108,14 +111,32 @@ export class Task<R> {
     const { timeout = TASK_TIMEOUT } = options;
     if (typeof timeout !== 'number' || !(timeout >= 0))
       return Promise.reject(invalidOption('timeout', timeout, 'milliseconds, 0 or more, or Infinity'));
-    if (timeout === Number.POSITIVE_INFINITY) return this.#outcome;
+    if (timeout === Number.POSITIVE_INFINITY || this.#came) return this.#outcome;
+    const waiting = this.#waitForAll();
     return new Promise(resolve => {
-      const timer = this.#system.clock.setTimeout(() => resolve(undefined), timeout);
-      this.#outcome.then(result => {
+      const come = (result: TaskResult<R>): void => {
         timer.cancel();
         resolve(result);
-      });
+      };
+      const timer = this.#system.clock.setTimeout(() => {
+        waiting.delete(come);
+        resolve(undefined);
+      }, timeout);
+      waiting.add(come);
     });
+  }
+
+  /** One look at the outcome for all who wait, so that a task which is asked again and again keeps nothing of those who gave up. */
+  #waitForAll(): Set<(result: TaskResult<R>) => void> {
+    if (this.#waiting !== undefined) return this.#waiting;
+    const waiting = new Set<(result: TaskResult<R>) => void>();
+    this.#waiting = waiting;
+    this.#outcome.then(result => {
+      this.#came = true;
+      for (const come of waiting) come(result);
+      waiting.clear();
+    });
+    return waiting;
   }
 
   /**

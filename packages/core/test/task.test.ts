@@ -6,7 +6,7 @@ import {
   child,
   dynamicSupervisor,
   type ExitReason,
-  type Pid,
+  Pid,
   supervisor,
   Task,
   type TaskResult,
@@ -16,7 +16,7 @@ import {
 } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { bench, gate, Puppet, rejection, type Seen, Trapper } from './support.js';
 
 /** An actor whose context the test holds, busy with nothing; one that traps exits tells what it saw. */
@@ -123,6 +123,22 @@ describe('Task.async', () => {
     expect(await made.yield()).toEqual({ ok: true, value: 'x' });
     expect(clock.pending).toBe(0);
     expect((await rejection(made.yield({ timeout: -1 }))).code).toBe('invalid-option');
+  });
+
+  test('asked again and again, it looks at its outcome once', async () => {
+    const { system, clock } = bench();
+    const outcome = gate<TaskResult<string>>();
+    const then = vi.spyOn(outcome.promise, 'then');
+    const made = new Task(system, new Pid('local', system.incarnation, 999), outcome.promise, undefined);
+    const late = Array.from({ length: 5 }, () => made.yield({ timeout: 10 }));
+    await clock.advance(10);
+    expect(await Promise.all(late)).toEqual(late.map(() => undefined));
+    const patient = Array.from({ length: 5 }, () => made.yield());
+    expect(then).toHaveBeenCalledTimes(1);
+    outcome.open({ ok: true, value: 'x' });
+    expect(await Promise.all(patient)).toEqual(patient.map(() => ({ ok: true, value: 'x' })));
+    expect(await made.yield({ timeout: 0 })).toEqual({ ok: true, value: 'x' });
+    expect(clock.pending).toBe(0);
   });
 
   test('a task that ends itself without a value has an unknown outcome', async () => {
