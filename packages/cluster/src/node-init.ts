@@ -63,6 +63,10 @@ export interface ClusterNodeInit {
   readonly incarnation?: number;
   /** Local payloads go through the codec too, so that what works locally works remotely; default false. */
   readonly strictMessages?: boolean;
+  /** Messages in an unbounded mailbox at which a warning and `actor.mailbox.long` go out, and at each doubling; default 10,000; `Infinity`: never. */
+  readonly longMailbox?: number;
+  /** Milliseconds for which an actor may keep the event loop before a warning and `actor.handler.slow` go out; default 100; `Infinity`: never. */
+  readonly slowHandler?: number;
 }
 
 const keys = [
@@ -85,6 +89,8 @@ const keys = [
   'log',
   'incarnation',
   'strictMessages',
+  'longMailbox',
+  'slowHandler',
 ] as const satisfies readonly (keyof ClusterNodeInit)[];
 
 /** The init with its defaults, checked, and the runtime made from it. */
@@ -129,6 +135,8 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     clock,
     ...(init.random === undefined ? {} : { random: init.random }),
     ...(init.log === undefined ? {} : { log: init.log }),
+    ...(init.longMailbox === undefined ? {} : { longMailbox: init.longMailbox }),
+    ...(init.slowHandler === undefined ? {} : { slowHandler: init.slowHandler }),
     ...(init.strictMessages === true ? { strictMessages: (value: unknown) => codec.decode(codec.encode(value)) } : {}),
   });
   if (transport.local !== true && !certified && !isLoopback(host)) {

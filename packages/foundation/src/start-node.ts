@@ -101,6 +101,8 @@ async function startHere(options: StartOptions): Promise<FoundationNode> {
       'zone',
       'metadata',
       'strictMessages',
+      'longMailbox',
+      'slowHandler',
     ]),
     clock: options.clock ?? systemClock,
     random,

@@ -70,6 +70,10 @@ export interface StartOptions {
   readonly random?: Random;
   /** Local messages go through the codec as remote ones do; default `false`. */
   readonly strictMessages?: boolean;
+  /** Messages in an unbounded mailbox at which a warning and `actor.mailbox.long` go out, and at each doubling; default 10,000; `Infinity`: never. */
+  readonly longMailbox?: number;
+  /** Milliseconds for which an actor may keep the event loop before a warning and `actor.handler.slow` go out; default 100; `Infinity`: never. */
+  readonly slowHandler?: number;
 }
 
 const keys = [
@@ -95,6 +99,8 @@ const keys = [
   'clock',
   'random',
   'strictMessages',
+  'longMailbox',
+  'slowHandler',
 ] as const satisfies readonly (keyof StartOptions)[];
 
 /** @throws FoundationError `invalid-option` naming the option and what is allowed */

@@ -204,6 +204,8 @@ describe('what is wrong is said clearly', () => {
       { threads: { count: 1, entry: '/no/such/module.js' } },
       /^start-failed: Thread '.*-thread-1' did not start: .*no.such.module/,
     ],
+    [{ longMailbox: 0 }, /^invalid-option: Option 'longMailbox' is 0/],
+    [{ slowHandler: 'x' }, /^invalid-option: Option 'slowHandler' is 'x'/],
     [{ joinTimeout: -1 }, /^invalid-option: Option 'joinTimeout' is -1; allowed: milliseconds, 0 or more/],
     [{ cluster: true, discovery: [] }, /^invalid-option: Give either 'cluster: true'/],
     [
