@@ -39,6 +39,8 @@ export class Endpoint {
   readonly #peers = new Map<string, Session>();
   readonly #diallings = new Map<string, Dialling>();
   readonly #withdrawn = new Set<string>();
+  /** Incarnations that will not come back, whose sessions still stand. */
+  readonly #forgotten = new Map<string, number>();
   #listener: Listener | undefined;
   #listening = false;
   #closed: Promise<void> | undefined;
@@ -157,7 +159,9 @@ export class Endpoint {
    * incarnation of the node has the same effect.
    */
   forget(name: string, incarnation: number): void {
-    this.#giveUp(this.#settings.streams.forget(name, incarnation));
+    // While the session stands its acknowledgements still come.
+    if (this.#peers.get(name)?.identity.incarnation === incarnation) this.#forgotten.set(name, incarnation);
+    else this.#giveUp(this.#settings.streams.forget(name, incarnation));
   }
 
   /** Stops listening and dialling, and closes every session in order: what is queued is sent first. */
@@ -358,7 +362,12 @@ export class Endpoint {
       return;
     }
     const { name } = session.identity;
-    if (this.#peers.get(name) === session) this.#peers.delete(name);
+    if (this.#peers.get(name) === session) {
+      this.#peers.delete(name);
+      const gone = this.#forgotten.get(name);
+      this.#forgotten.delete(name);
+      if (gone !== undefined) this.forget(name, gone);
+    }
     this.#call(() => this.#init.onPeerClosed(session, reason));
   }
 

@@ -152,7 +152,7 @@ describe('an acknowledged channel', () => {
     expect(peer.stats().filter(({ channel }) => channel === 'orders').length).toBe(1);
   });
 
-  test('gives up on command, and counts anew', async () => {
+  test('gives up on command, the incarnation that is named', async () => {
     const world = new World(1, { delay: 10 });
     const lost: [LostOutcome, readonly unknown[]][] = [];
     const a = await world.node('a', {
@@ -164,7 +164,8 @@ describe('an acknowledged channel', () => {
     await world.clock.advance(100);
     peer.send('orders', 'gone');
     await world.clock.advance(1);
-    world.network.crash('b', { silent: true });
+    world.network.crash('b');
+    await world.clock.advance(100);
     a.endpoint.forget('b', 7);
     expect(lost).toEqual([]);
     a.endpoint.forget('b', 1);
@@ -251,4 +252,26 @@ describe('over TCP', () => {
     while (got.length < sent.length) await progress(got.length);
     expect(got).toEqual(sent);
   });
+});
+
+test('a member that is given up while its session stands is given up with the session', async () => {
+  const world = new World(1, { delay: 10 });
+  const lost: [LostOutcome, readonly unknown[]][] = [];
+  const a = await world.node('a', {
+    channels,
+    onUndelivered: (_peer, _channel, outcome, messages) => lost.push([outcome, messages]),
+  });
+  const b = await world.node('b', { channels });
+  const peer = await world.settled(a.endpoint.dial(b.address));
+  await world.clock.advance(100);
+  peer.send('orders', 1);
+  await world.clock.advance(1);
+  a.endpoint.forget('b', 1);
+  await world.clock.advance(100);
+  expect([peer.open, lost, b.messages.length]).toEqual([true, [], 1]);
+  peer.send('orders', 2);
+  await world.clock.advance(1);
+  world.network.crash('b');
+  await world.clock.advance(100);
+  expect(lost).toEqual([['unknown-outcome', [2]]]);
 });

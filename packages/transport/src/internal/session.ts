@@ -250,9 +250,11 @@ export class Session implements Peer {
     const { codec, telemetry } = this.#settings;
     let messages = 0;
     let bytes = 0;
+    let uncertainBytes = 0;
     let budget = REPORT_BYTES;
     for (const slot of this.slots) {
       const queued = slot.acknowledged ? 0 : slot.outbound.queuedBytes;
+      if (!slot.acknowledged) uncertainBytes += slot.outbound.mostCredit - slot.outbound.credit;
       const unwritten = slot.unwritten();
       if (unwritten.length === 0) continue;
       bytes += queued;
@@ -263,7 +265,7 @@ export class Session implements Peer {
     }
     telemetry.emit(
       'transport.peer.closed',
-      { droppedMessages: messages, droppedBytes: bytes },
+      { droppedMessages: messages, droppedBytes: bytes, uncertainBytes },
       {
         peer: this.identity.name,
         incarnation: this.identity.incarnation,
