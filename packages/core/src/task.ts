@@ -38,7 +38,7 @@ export class Task<R> {
   readonly #outcome: Promise<TaskResult<R>>;
   readonly #owner: Process | undefined;
   /** Those who wait for the outcome, no longer than their time. */
-  #waiting: Set<(result: TaskResult<R>) => void> | undefined = undefined;
+  #waiting: Set<() => void> | undefined = undefined;
   #came = false;
 
   /** For the runtime; tasks are made by {@link Task.async} and task supervisors. */
@@ -114,9 +114,9 @@ export class Task<R> {
     if (timeout === Number.POSITIVE_INFINITY || this.#came) return this.#outcome;
     const waiting = this.#waitForAll();
     return new Promise(resolve => {
-      const come = (result: TaskResult<R>): void => {
+      const come = (): void => {
         timer.cancel();
-        resolve(result);
+        resolve(this.#outcome);
       };
       const timer = this.#system.clock.setTimeout(() => {
         waiting.delete(come);
@@ -127,13 +127,13 @@ export class Task<R> {
   }
 
   /** One look at the outcome for all who wait, so that a task which is asked again and again keeps nothing of those who gave up. */
-  #waitForAll(): Set<(result: TaskResult<R>) => void> {
+  #waitForAll(): Set<() => void> {
     if (this.#waiting !== undefined) return this.#waiting;
-    const waiting = new Set<(result: TaskResult<R>) => void>();
+    const waiting = new Set<() => void>();
     this.#waiting = waiting;
-    this.#outcome.then(result => {
+    this.#outcome.then(() => {
       this.#came = true;
-      for (const come of waiting) come(result);
+      for (const come of waiting) come();
       waiting.clear();
     });
     return waiting;

@@ -135,6 +135,7 @@ describe('Task.async', () => {
     expect(await Promise.all(late)).toEqual(late.map(() => undefined));
     const patient = Array.from({ length: 5 }, () => made.yield());
     expect(then).toHaveBeenCalledTimes(1);
+    then.mockRestore();
     outcome.open({ ok: true, value: 'x' });
     expect(await Promise.all(patient)).toEqual(patient.map(() => ({ ok: true, value: 'x' })));
     expect(await made.yield({ timeout: 0 })).toEqual({ ok: true, value: 'x' });
