@@ -17,6 +17,7 @@ import {
 import { formatPath, type LostOutcome, type Peer, type PeerIdentity, type SendResult } from '@foundation-ts/transport';
 import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
+import { CallTable } from './internal/call-table.js';
 import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
 
 /** Carries messages and signals between the actors of this node and those of its peers. */
@@ -24,7 +25,7 @@ export class Router implements RemoteGateway {
   readonly #system: ActorSystem;
   readonly #definitions: Definitions;
   readonly #peerOf: (node: string) => Peer | undefined;
-  readonly #calls = new Map<Peer, Map<number, PendingCall>>();
+  readonly #calls = new Map<Peer, CallTable>();
   #nextCall = 1;
   /** Numbers of the node's own supervisors; 0 is nobody's. */
   #systemBranch = 0;
@@ -97,15 +98,15 @@ export class Router implements RemoteGateway {
     else if (result === 'dropped') call.fail(dropped(op, to));
     else {
       const calls = this.#callsOf(peer);
-      calls.set(id, call);
+      calls.add(id, call);
       call.onSettled(() => calls.delete(id));
     }
   }
 
-  #callsOf(peer: Peer): Map<number, PendingCall> {
+  #callsOf(peer: Peer): CallTable {
     let calls = this.#calls.get(peer);
     if (calls === undefined) {
-      calls = new Map();
+      calls = new CallTable();
       this.#calls.set(peer, calls);
     }
     return calls;
@@ -313,7 +314,7 @@ export class Router implements RemoteGateway {
     const calls = this.#calls.get(peer);
     if (calls === undefined) return;
     this.#calls.delete(peer);
-    for (const call of [...calls.values()]) {
+    for (const call of calls.values()) {
       call.fail(
         new FoundationError(
           'unknown-outcome',
