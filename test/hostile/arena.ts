@@ -1,0 +1,116 @@
+import { type Random, seededRandom } from '@foundation-ts/core';
+import { Program } from './program.js';
+import { RawPeer, type RawPeerInit, RawSocket } from './raw-peer.js';
+
+export interface Happened {
+  readonly event: string;
+  readonly code: string | undefined;
+  readonly text: string;
+}
+
+export interface Measure {
+  readonly lagMax: number;
+  readonly rss: number;
+  readonly heapUsed: number;
+  readonly external: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly events: readonly Happened[];
+  readonly members: readonly string[];
+  readonly processes: number;
+}
+
+export interface Calls {
+  readonly count: number;
+  readonly failures: readonly string[];
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface Where {
+  readonly port: number;
+  readonly incarnation: number;
+  readonly target: number;
+  readonly tree: number;
+  readonly system: readonly number[];
+}
+
+/** What one attack did to the victim and to the healthy peer. */
+export interface Verdict {
+  readonly name: string;
+  readonly before: Measure;
+  readonly after: Measure;
+  readonly calls: Calls;
+  readonly ms: number;
+  readonly alive: boolean;
+  readonly healthyMembers: readonly string[];
+}
+
+/** A victim, and a healthy peer which calls it all the time. */
+export class Arena implements AsyncDisposable {
+  readonly victim: Program;
+  readonly healthy: Program;
+  readonly where: Where;
+  readonly random: Random;
+  #incarnation: number = Date.now();
+
+  private constructor(victim: Program, healthy: Program, where: Where, seed: number) {
+    this.victim = victim;
+    this.healthy = healthy;
+    this.where = where;
+    this.random = seededRandom(seed);
+  }
+
+  static async start(seed: number): Promise<Arena> {
+    const victim = await Program.start('node', 'victim', '0');
+    const where = await victim.ask<Where>('where');
+    const healthy = await Program.start('node', 'healthy', String(where.port));
+    await healthy.ask('call', 'victim');
+    return new Arena(victim, healthy, where, seed);
+  }
+
+  get port(): number {
+    return this.where.port;
+  }
+
+  /** Greater each time. */
+  incarnation(): number {
+    return ++this.#incarnation;
+  }
+
+  socket(): Promise<RawSocket> {
+    return new RawSocket(this.port).opened();
+  }
+
+  /** A session of a stranger who knows the secret. */
+  peer(init: Partial<RawPeerInit> = {}): Promise<RawPeer> {
+    return RawPeer.open({ port: this.port, name: 'stranger', incarnation: this.incarnation(), ...init });
+  }
+
+  /** Runs an attack and looks at what it did. */
+  async run(name: string, attack: (arena: Arena) => Promise<void>): Promise<Verdict> {
+    await this.healthy.ask('calls');
+    await this.healthy.ask('measure');
+    const before = await this.victim.ask<Measure>('measure');
+    const start = performance.now();
+    await attack(this);
+    const ms = performance.now() - start;
+    const after = await this.victim.ask<Measure>('measure');
+    const calls = await this.healthy.ask<Calls>('calls');
+    const { members } = await this.healthy.ask<Measure>('measure');
+    return { name, before, after, calls, ms, alive: this.victim.alive, healthyMembers: members };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.victim[Symbol.asyncDispose](), this.healthy[Symbol.asyncDispose]()]);
+  }
+}
+
+const MIB = 1024 * 1024;
+
+/** One line of figures. */
+export function figures({ name, before, after, calls, ms }: Verdict): string {
+  const heap = (after.heapUsed - before.heapUsed) / MIB;
+  const rss = (after.rss - before.rss) / MIB;
+  return `${name}: ${ms.toFixed(0)} ms; heap ${heap.toFixed(1)} MiB, rss ${rss.toFixed(0)} MiB more; lag ${after.lagMax.toFixed(0)} ms; healthy ${calls.count} calls, p99 ${calls.p99.toFixed(1)}, max ${calls.max.toFixed(0)} ms`;
+}

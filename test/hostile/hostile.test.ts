@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Arena, figures } from './arena.js';
+import { attacks } from './attacks.js';
+import { runMutations } from './mutation.js';
+import { faults } from './verdict.js';
+
+const seed = Number(process.env.HOSTILE_SEED ?? 1);
+const frames = Number(process.env.HOSTILE_FRAMES ?? 20_000);
+
+describe('a node under attack lives, stays bounded, and serves a healthy peer', () => {
+  let arena: Arena;
+  beforeAll(async () => {
+    arena = await Arena.start(seed);
+  });
+  afterAll(async () => {
+    await arena[Symbol.asyncDispose]();
+  });
+
+  test.each(attacks.map(attack => [attack.name, attack] as const))('%s', async (name, attack) => {
+    const verdict = await arena.run(name, given => attack.run(given));
+    expect(faults(verdict, attack), figures(verdict)).toEqual([]);
+  });
+
+  test('frames of a session that are mutated', async () => {
+    let mutated = {};
+    // One that knows no invented members: each session is told of all.
+    await using fresh = await Arena.start(seed);
+    const verdict = await fresh.run(`mutated frames (seed ${seed})`, async given => {
+      mutated = await runMutations(given, { seed, frames });
+    });
+    console.log(`${figures(verdict)}; ${JSON.stringify(mutated)}; again: npm run test:hostile -- --seed ${seed}`);
+    expect(faults(verdict, { name: '', told: /transport\.peer\.closed protocol/, heap: 64 })).toEqual([]);
+  }, 120_000);
+});
