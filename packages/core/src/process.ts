@@ -439,8 +439,9 @@ export class Process implements Runnable {
 
   /** Answers a call whose handler returned `noReply`. */
   replyLater(answer: Answer, value: unknown): void {
+    if (value === noReply) return;
     this.#deferred?.delete(answer);
-    if (value !== noReply) this.#reply(answer, value);
+    this.#reply(answer, value);
   }
 
   #unknownOperation(kind: 'call' | 'cast', op: string): FoundationError {

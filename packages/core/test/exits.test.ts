@@ -1,4 +1,4 @@
-import { actor, type Context, type ExitReason, noReply, Pid, type Ref } from '@foundation-ts/core';
+import { actor, type Context, type ExitReason, noReply, Pid, type Ref, type ReplyTo } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { bench, Counter, gate, Puppet, rejection, type Seen, Trapper } from './support.js';
@@ -610,6 +610,27 @@ describe('a killed actor in an async handler', () => {
     expect(await ended).toBe('shutdown');
     expect(await stuck).toMatchObject({ code: 'unknown-outcome' });
   });
+});
+
+test('who put an answer off once more with noReply tells its caller of the end still', async () => {
+  const { system } = bench();
+  const Sink = actor({
+    name: 'sink',
+    init: () => ({ from: undefined as ReplyTo | undefined }),
+    calls: {
+      park: (s, _: void, ctx) => {
+        s.from = ctx.from;
+        return noReply;
+      },
+    },
+    casts: { putOff: (s, _: void, ctx) => ctx.reply(s.from as ReplyTo, noReply) },
+  });
+  const sink = await system.spawn(Sink());
+  const parked = rejection(sink.call('park'));
+  sink.cast('putOff');
+  await settle();
+  system.exit(sink.pid, 'kill');
+  expect(await parked).toMatchObject({ code: 'unknown-outcome' });
 });
 
 test('deferred answers of calls whose callers gave up do not pile up', async () => {
