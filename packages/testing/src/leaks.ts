@@ -14,7 +14,10 @@ export interface Leak {
 export interface LeakCheck {
   /** What there is now that was not there at the beginning, what is under way included. */
   leaks(): Leak[];
-  /** Lets what is under way go on, without moving time, and rejects with an Error that lists the leaks, if there are any. */
+  /**
+   * Ends the check: lets what is under way go on, without moving time, and rejects with an Error that lists the leaks, if there are
+   * any. Where actors are started after it is not noted.
+   */
   assertNone(): Promise<void>;
 }
 
@@ -43,6 +46,7 @@ class SystemLeakCheck implements LeakCheck {
   readonly #names: ReadonlySet<string>;
   readonly #timers = new Set<unknown>();
   readonly #origins = new WeakMap<Process, string>();
+  #stopNoting: () => void = () => {};
 
   constructor(system: ActorSystem, ignore: (leak: Leak) => boolean) {
     this.#system = system;
@@ -66,6 +70,10 @@ class SystemLeakCheck implements LeakCheck {
       if (at !== undefined) this.#origins.set(process, at);
       return process;
     };
+    const noting = system.launch;
+    this.#stopNoting = () => {
+      if (system.launch === noting) system.launch = launch;
+    };
   }
 
   leaks(): Leak[] {
@@ -82,8 +90,9 @@ class SystemLeakCheck implements LeakCheck {
   async assertNone(): Promise<void> {
     for (let turn = 0; turn < PATIENCE; turn++) {
       await settle();
-      if (this.#system.scheduler.idle && this.leaks().length === 0) return;
+      if (this.#system.scheduler.idle && this.leaks().length === 0) break;
     }
+    this.#stopNoting();
     const leaks = this.leaks();
     if (leaks.length === 0) return;
     const lines = leaks.map(

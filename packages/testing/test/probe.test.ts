@@ -337,6 +337,16 @@ describe('a leak check', () => {
     expect(check.leaks().map(({ kind }) => kind)).toEqual(['timer', 'monitor', 'name']);
   });
 
+  test('checks one after another leave the system as it was', async () => {
+    const { launch } = system;
+    for (let n = 0; n < 2; n++) {
+      const check = leakCheck(system);
+      expect(system.launch).not.toBe(launch);
+      await check.assertNone();
+    }
+    expect(system.launch).toBe(launch);
+  });
+
   test('names timers of nobody, with the place where they were set', async () => {
     clock.setTimeout(() => {}, 1);
     const check = leakCheck(system);
