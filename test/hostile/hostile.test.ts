@@ -30,5 +30,5 @@ describe('a node under attack lives, stays bounded, and serves a healthy peer', 
     });
     console.log(`${figures(verdict)}; ${JSON.stringify(mutated)}; again: npm run test:hostile -- --seed ${seed}`);
     expect(faults(verdict, { name: '', told: /transport\.peer\.closed protocol/, heap: 64 })).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 });

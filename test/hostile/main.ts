@@ -55,7 +55,7 @@ async function mutateAll(): Promise<void> {
   }
 }
 if (values.only === undefined) await attackAll();
-if (values.attack === undefined) await mutateAll();
+if (values.attack === undefined || 'mutated frames'.includes(values.attack)) await mutateAll();
 console.log(
   failed === 0
     ? 'everything held'

@@ -23,7 +23,7 @@ export interface MutationInit {
 
 const SIDE_BY_SIDE = 8;
 /** Mutated frames between two questions whether the victim still answers. */
-const GROUP = 2;
+const GROUP = 4;
 /** Frames after which a session that is not closed makes room for the next. */
 const SHARE = 300;
 
@@ -141,6 +141,15 @@ function distortedMessage([kind, ...rest]: readonly unknown[], random: Random): 
   return [kind, ...listOf(distort(rest, random))];
 }
 
+const carries = (message: unknown): boolean =>
+  (message as unknown[]).some(part => typeof part === 'object' && part !== null);
+
+/** One of them, more often one that carries something. */
+function carrier(messages: readonly unknown[], random: Random): unknown[] {
+  const from = random.next() < 0.8 ? messages.filter(carries) : messages;
+  return pick(random, from) as unknown[];
+}
+
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
 
 /** A frame, or the frames of one message, as an honest peer would send them, or with one message that is distorted. */
@@ -148,7 +157,7 @@ function framesOf(arena: Arena, peer: RawPeer, random: Random, distorted: boolea
   const messages = messagesOf(arena, peer, random);
   const some = Array.from({ length: 1 + upTo(random, 3) }, () => codec.encode(pick(random, messages)));
   if (distorted) {
-    some[0] = codec.encode(distortedMessage(pick(random, messages) as unknown[], random));
+    some[0] = codec.encode(distortedMessage(carrier(messages, random), random));
     return [{ type: frame.batch, flags: 0, body: batchBody(some) }];
   }
   const kind = upTo(random, 20);
