@@ -11,7 +11,7 @@ import {
   type Start,
   type Timer,
 } from '@foundation-ts/core';
-import { type ChildEntry, isWanted } from './child-entry.js';
+import { type ChildEntry, entryFromValue, entryToValue, isWanted } from './child-entry.js';
 import type { ChildTable } from './child-table.js';
 import { REQUEST_RETRY, REQUEST_TIMEOUT } from './defaults.js';
 import type { HostNode } from './host-node.js';
@@ -230,7 +230,7 @@ export class ChildRequests {
     const target = this.#host.place(id, 'start');
     if (target === undefined) return { again: true };
     const { definition, argument, restart, shutdown } = request;
-    const mutation = this.#table.put({
+    const given: ChildEntry = {
       id,
       definition,
       argument,
@@ -243,7 +243,10 @@ export class ChildRequests {
       desired: 'start',
       why: '',
       tried: [],
-    });
+    };
+    if (typeof id !== 'string' || entryFromValue(id, entryToValue(given)) === undefined)
+      throw new TypeError('a malformed request to start a child');
+    const mutation = this.#table.put(given);
     const ran = await this.#runOn(target.name, { id, birth, table: Replica.pack([mutation]) }, request.timeout);
     const table = Replica.pack([mutation]);
     if (request.ack !== 'quorum') return { ...ran, table, mark: mutation.mark, acked: 0 };
@@ -309,9 +312,18 @@ export class ChildRequests {
       if (entry?.birth !== birth)
         throw new FoundationError('conflict', `'${id}' was started by another request at the same time.`);
       if (!isWanted(entry)) throw this.#startError(entry);
+      if (entry.node !== this.#node.name || entry.incarnation !== this.#node.incarnation) throw this.#notHere(entry);
       if (child === undefined) this.#host.begin(entry);
       else await this.#node.system.whenEnded(child.process.pid);
     }
+  }
+
+  /** The chooser, or the one who takes its place, is looking after it. */
+  #notHere(entry: ChildEntry): FoundationError {
+    return new FoundationError(
+      'noproc',
+      `'${entry.id}' is to run on ${replicaId(entry.node, entry.incarnation)}, not on ${this.#self}.`,
+    );
   }
 
   /** Stops a child that is not wanted any more. */

@@ -25,6 +25,8 @@ export interface Handed {
   /** Identifies this hand-off: the target takes it at most once. */
   readonly token: string;
   readonly id: string;
+  /** The incarnation that it is meant for: one that came after it refuses. */
+  readonly to: number;
   /** Whether `state` is to be resumed from; else the child starts anew. */
   readonly stateful: boolean;
   readonly state: unknown;
@@ -209,6 +211,7 @@ export class HandOffRun {
     const handed: Handed = {
       token: this.#token,
       id,
+      to: this.#target.incarnation,
       stateful: program.handOff !== undefined && program.resume !== undefined,
       state: this.#handed,
       version: program.version,

@@ -181,6 +181,8 @@ export class HandOffs {
   /** Goes on with a child that another node gives away. @throws FoundationError: it was not taken */
   async receiveAdopt(message: unknown): Promise<Adopted> {
     const request = message as AdoptRequest;
+    if (request.to !== this.#node.incarnation)
+      throw refused(request.id, `it was meant for incarnation ${request.to} of '${this.#node.name}'`);
     const known = this.#taken.get(request.token);
     if (known?.state === 'never') throw refused(request.id, 'the hand-off was given up before it arrived');
     if (known !== undefined) return this.#adopted(request.id, undefined);

@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { child, FoundationError, isFoundationError, type Ref } from '@foundation-ts/core';
+import { AwMap, deltaToPlain } from '@foundation-ts/crdt';
 import { leastLoaded, random, type StartedChild } from '@foundation-ts/distributed';
 import type { SimulatedCluster } from '@foundation-ts/testing';
 import { afterEach, describe, expect, test } from 'vitest';
+import { type ChildEntry, entryToValue } from '../src/child-entry.js';
 import {
   Broken,
   Plain,
@@ -189,6 +191,50 @@ describe('acknowledged means kept', () => {
     await cluster.run(5_000);
     expect(processesOn(cluster, 'a')).toHaveLength(left);
     expect(shards('a').children()).toHaveLength(left);
+  });
+});
+
+describe('a request from a chooser', () => {
+  const farOf = (host: string) =>
+    cluster.host('a').node.system.refOn(host, '$dsup:shards') as unknown as {
+      call(op: string, payload: unknown): Promise<unknown>;
+    };
+
+  test('to run a child that was assigned to an earlier life of the node starts nothing; its chooser sees to it', async () => {
+    await form(['a', 'b']);
+    const entry: ChildEntry = {
+      ...{
+        id: 'shard-1',
+        definition: 'shard',
+        argument: 1,
+        restart: 'permanent',
+        shutdown: 5_000,
+        birth: 'x',
+        why: '',
+      },
+      ...{ node: 'b', incarnation: cluster.host('b').node.incarnation - 1, epoch: 1, desired: 'start', tried: [] },
+    };
+    const table = deltaToPlain(new AwMap<unknown>({ replica: 'x#1' }).put('cshard-1', entryToValue(entry)));
+    expect(await outcome(farOf('b').call('run', { id: 'shard-1', birth: 'x', table }))).toBe('noproc');
+    expect(running(cluster).size).toBe(0);
+    await cluster.run(30_000);
+    expect(once(1)).toBe(true);
+  });
+
+  test('that is malformed is refused, and leaves no trace', async () => {
+    await form(['a']);
+    for (const request of [
+      undefined,
+      1,
+      {},
+      { id: 7 },
+      { id: 'shard-1', definition: 'shard', birth: 'x', timeout: 100 },
+    ]) {
+      expect(await outcome(farOf('a').call('start', request))).toMatch('TypeError');
+    }
+    expect(shards('a').children()).toEqual([]);
+    expect(shards('a').explain('shard-1')).toContain('no such child');
+    expect((await start('a', 1)).pid.node).toBe('a');
   });
 });
 
@@ -521,6 +567,7 @@ describe('a hand-off that is cut in the middle', () => {
     };
     const given = {
       id: `shard-${key}`,
+      to: cluster.host('b').node.incarnation,
       stateful: true,
       state: { seen: [], resumed: 0 },
       version: 1,
@@ -530,6 +577,9 @@ describe('a hand-off that is cut in the middle', () => {
     };
     expect(await cluster.finish(far.call('whereabouts', 'a#1/98'))).toEqual({ state: 'never' });
     expect(await outcome(far.call('adopt', { ...given, token: 'a#1/98' }))).toBe('conflict');
+    const earlier = { ...given, to: given.to - 1, token: 'a#1/97' };
+    expect(await outcome(far.call('adopt', earlier)), 'meant for an earlier incarnation').toBe('conflict');
+    expect(processesOn(cluster, 'b')).toEqual([]);
     expect(await outcome(far.call('adopt', { ...given, token: 'a#1/99' }))).toBe('resolved');
     expect(await cluster.finish(far.call('whereabouts', 'a#1/99'))).toMatchObject({ state: 'running' });
   });
