@@ -18,6 +18,8 @@ export const WINDOW_SHARE = 32 * MIB;
 export const WINDOW_GAIN = 2;
 /** Round trips count as this long at least: shorter than that is the event loop, not the link; milliseconds. */
 export const WINDOW_MIN_ROUND_TRIP = 0.5;
+/** A sample of the bandwidth takes a round trip, and this long at least, milliseconds. */
+export const WINDOW_SAMPLE = 5;
 /** Samples of the bandwidth of which the best counts. */
 export const WINDOW_RATE_SAMPLES = 10;
 /** After this time the least round trip is measured anew, milliseconds. */

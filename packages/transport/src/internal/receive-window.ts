@@ -1,4 +1,4 @@
-import { WINDOW_GAIN, WINDOW_MIN_ROUND_TRIP, WINDOW_RATE_SAMPLES } from '../defaults.js';
+import { WINDOW_GAIN, WINDOW_MIN_ROUND_TRIP, WINDOW_RATE_SAMPLES, WINDOW_SAMPLE } from '../defaults.js';
 import type { LeastRoundTrip } from './round-trip.js';
 
 /** Bytes of window that all adaptive connections of one peer share beyond what each began with. */
@@ -46,13 +46,13 @@ export class ReceiveWindow {
     }
     this.#bytes += bytes;
     const elapsed = now - this.#since;
-    const roundTrip = Math.max(least, WINDOW_MIN_ROUND_TRIP);
-    if (elapsed < roundTrip) return;
+    // Over less than some turns of the event loop the rate is that of a burst, not of the link.
+    if (elapsed < Math.max(least, WINDOW_SAMPLE)) return;
     this.#rates.push(this.#bytes / elapsed);
     if (this.#rates.length > WINDOW_RATE_SAMPLES) this.#rates.shift();
     this.#since = now;
     this.#bytes = 0;
-    this.#resize(Math.ceil(WINDOW_GAIN * roundTrip * Math.max(...this.#rates)));
+    this.#resize(Math.ceil(WINDOW_GAIN * Math.max(least, WINDOW_MIN_ROUND_TRIP) * Math.max(...this.#rates)));
   }
 
   /** The connection is over: its part of the share is free. */
