@@ -1,5 +1,5 @@
 import { child, isFoundationError } from '@foundation-ts/core';
-import type { SimulatedCluster } from '@foundation-ts/testing';
+import { runCluster, type SimulatedCluster } from '@foundation-ts/testing';
 import { describe, expect, test } from 'vitest';
 import { running, type Services, Shard, shardCluster, view } from './harness.js';
 
@@ -173,4 +173,16 @@ describe('under faults close upon each other', () => {
       await new Chaos(seed).run(40);
     },
   );
+});
+
+describe('under slow lossy links, silent crashes, one-way cuts, flapping links and wrong wall clocks', () => {
+  test.each([1, 2, 3, 4, 5, 6])('everything is settled after healing (seed %i)', async seed => {
+    const { problems, trace } = await runCluster(seed, { chaos: true, steps: 25 });
+    expect(problems, trace.slice(-80).join('\n')).toEqual([]);
+  });
+
+  test('the same seed gives the same run', async () => {
+    const [one, again] = [await runCluster(7, { chaos: true }), await runCluster(7, { chaos: true })];
+    expect(again.fingerprint).toBe(one.fingerprint);
+  });
 });

@@ -7,10 +7,16 @@ import { SimulatedCluster, type SimulatedHost } from './simulated-cluster.js';
 /** A child of the distributed supervisor; hands its history over. */
 const Worker = actor({
   name: 'worker',
-  init: (id: string) => ({ id, moves: 0 }),
-  calls: { id: state => state.id },
+  init: (id: string) => ({ id, moves: 0, seen: [] as number[] }),
+  calls: {
+    id: state => state.id,
+    see: (state, number: number) => {
+      state.seen.push(number);
+      return state.seen.length;
+    },
+  },
   handOff: state => state,
-  resume: handed => ({ id: handed.id, moves: handed.moves + 1 }),
+  resume: handed => ({ id: handed.id, moves: handed.moves + 1, seen: [...handed.seen] }),
 });
 
 /** Holds a cluster-wide name; several race for each. */
@@ -39,9 +45,17 @@ export interface ClusterRunOptions {
   readonly nodes?: number;
   /** Faults and other steps; default 12. */
   readonly steps?: number;
+  /**
+   * Harsher: slow links that lose frames, crashes without a sign, one-way cuts, single links that break or flap, wall clocks set an hour off,
+   * steps within milliseconds of each other, and traffic to the children all the while. Default false.
+   */
+  readonly chaos?: boolean;
   readonly log?: Log;
 }
 
+const CHAOS_FAULTS = { delay: 5, jitter: 40, loss: 0.03, retransmit: 200 };
+const CALM = { delay: 1, jitter: 1 };
+const HOUR = 3_600_000;
 const CHILDREN = 20;
 const NAMES = 8;
 
@@ -58,6 +72,7 @@ class ClusterRun {
   readonly #seed: number;
   readonly #random: Random;
   readonly #steps: number;
+  readonly #chaos: boolean;
   readonly #cluster: SimulatedCluster<Services>;
   readonly #trace: string[] = [];
   /** Acknowledged children, with the nodes that hold the fact; without a holder left it may be lost. */
@@ -68,17 +83,20 @@ class ClusterRun {
   #partitioned = false;
   #sides: readonly (readonly string[])[] = [];
   #nextChild = 0;
+  #nextNumber = 0;
 
   constructor(seed: number, options: ClusterRunOptions) {
     this.#seed = seed;
     this.#random = seededRandom(seed ^ 0x5eed);
     this.#steps = options.steps ?? 12;
+    this.#chaos = options.chaos ?? false;
     const hosts = Array.from({ length: options.nodes ?? 5 }, (_, index) => `n${index + 1}`);
     this.#sides = [hosts];
     this.#cluster = new SimulatedCluster<Services>({
       seed,
       hosts,
       definitions: [Worker, Owner],
+      faults: this.#chaos ? CHAOS_FAULTS : CALM,
       ...(options.log === undefined ? {} : { log: options.log }),
       services: node => this.#services(node),
     });
@@ -99,7 +117,7 @@ class ClusterRun {
       for (let index = 0; index < CHILDREN; index++) this.#startChild();
       await this.#cluster.run(2_000);
       for (let index = 0; index < NAMES; index++) this.#claimName();
-      for (let step = 0; step < this.#steps; step++) await this.#step();
+      for (let step = 0; step < this.#steps; step++) await (this.#chaos ? this.#chaosStep() : this.#step());
       await this.#recover();
     } catch (error) {
       this.#problems.push((error as Error).message);
@@ -129,9 +147,85 @@ class ClusterRun {
     await this.#cluster.run(50 + this.#random.next() ** 3 * 15_000);
   }
 
-  async #crash(host: SimulatedHost<Services>): Promise<void> {
-    this.#note(`crash ${host.name}`);
-    this.#cluster.crash(host.name);
+  async #chaosStep(): Promise<void> {
+    const running = this.#cluster.running.filter(host => host.node.self.status === 'up');
+    const stopped = this.#cluster.hosts.filter(name => !this.#cluster.running.some(host => host.name === name));
+    const dice = this.#random.next();
+    if (dice < 0.2 && running.length > 2) await this.#crash(this.#pick(running), this.#random.next() < 0.4);
+    else if (dice < 0.4 && stopped.length > 0) await this.#restart(this.#pick(stopped));
+    else if (dice < 0.48 && running.length > 3) await this.#leave(this.#pick(running));
+    else if (dice < 0.62) this.#partitioned && this.#random.next() < 0.6 ? this.#heal() : this.#cut();
+    else if (dice < 0.68) await this.#flap();
+    else if (dice < 0.74) this.#skew(this.#pick(running));
+    else if (dice < 0.88) this.#startChild();
+    else this.#claimName();
+    await this.#traffic(this.#gap());
+  }
+
+  /** Mostly within the time of a hand-off, sometimes long enough for a detection. */
+  #gap(): number {
+    const dice = this.#random.next();
+    if (dice < 0.5) return dice * 60;
+    return dice < 0.85 ? dice * 800 : 2_000 + this.#random.next() * 9_000;
+  }
+
+  async #traffic(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      const host = this.#pick(this.#cluster.running);
+      const id = `child-${Math.floor(this.#random.next() * this.#nextChild)}`;
+      host.services.workers
+        .whereis(Worker, id)
+        ?.call('see', this.#nextNumber++)
+        .catch(() => {});
+      await this.#cluster.run(Math.min(left, 50));
+    }
+  }
+
+  /** Who hears of what is open from now on: what is acknowledged may be lost with the node that asked. */
+  #cut(): void {
+    const [one = '', ...others] = [...this.#cluster.hosts].sort(() => this.#random.next() - 0.5);
+    const some = others.slice(0, 1 + Math.floor(this.#random.next() * others.length));
+    const dice = this.#random.next();
+    if (dice < 0.4) {
+      this.#partition();
+    } else if (dice < 0.8) {
+      const [from, to] = dice < 0.6 ? [[one], some] : [some, [one]];
+      this.#note(`one way: nothing from ${from.join()} to ${to.join()}`);
+      this.#cluster.network.partition(from, to, { oneWay: true });
+    } else {
+      this.#note(`no link ${one} - ${some[0]}`);
+      this.#cluster.network.partition(one, some[0] as string);
+    }
+    this.#partitioned = true;
+    this.#sides = [];
+  }
+
+  async #flap(): Promise<void> {
+    const [one = '', other = ''] = [...this.#cluster.hosts].sort(() => this.#random.next() - 0.5);
+    this.#note(`flapping ${one} - ${other}`);
+    for (let times = 0; times < 6; times++) {
+      this.#cluster.network.reset(one, other);
+      await this.#traffic(this.#random.next() * 300);
+    }
+  }
+
+  #skew(host: SimulatedHost<Services>): void {
+    const ms = Math.round((2 * this.#random.next() - 1) * HOUR);
+    this.#note(`the clock of ${host.name} is off by ${ms} ms`);
+    host.clock.skewWallTime(ms);
+  }
+
+  /** The links are good again, and nodes that the cluster held for gone are started anew. */
+  async #calm(): Promise<void> {
+    this.#cluster.heal();
+    this.#cluster.network.setDefaultFaults(CALM);
+    await this.#cluster.run(5_000);
+    for (const host of this.#cluster.running) if (host.node.self.status !== 'up') await this.#crash(host);
+  }
+
+  async #crash(host: SimulatedHost<Services>, silent = false): Promise<void> {
+    this.#note(`crash ${host.name}${silent ? ' silently' : ''}`);
+    this.#cluster.crash(host.name, { silent });
     this.#forgetHolder(host.name);
   }
 
@@ -200,6 +294,7 @@ class ClusterRun {
 
   async #recover(): Promise<void> {
     if (this.#partitioned) this.#heal();
+    if (this.#chaos) await this.#calm();
     for (const name of this.#cluster.hosts) {
       if (!this.#cluster.running.some(host => host.name === name)) await this.#restart(name);
     }
@@ -235,8 +330,22 @@ class ClusterRun {
       if (where.length === 1 && owner !== where[0])
         faults.push(`${id} runs on ${where[0]}, its name points to ${owner}`);
     }
+    faults.push(...this.#seenTwice());
     for (const [name, where] of this.#processesOf('owner')) {
       if (where.length > 1) faults.push(`${name} has ${where.length} owners: ${where.join(', ')}`);
+    }
+    return faults;
+  }
+
+  /** Children that handled a message more than once. */
+  #seenTwice(): string[] {
+    const faults: string[] = [];
+    for (const host of this.#cluster.running) {
+      for (const process of host.node.system.processes()) {
+        if (process.program.name !== 'worker' || !process.alive) continue;
+        const { id, seen = [] } = process.state as { readonly id: string; readonly seen?: readonly number[] };
+        if (new Set(seen).size < seen.length) faults.push(`${id} on ${host.name} handled a message twice`);
+      }
     }
     return faults;
   }

@@ -10,7 +10,8 @@ const help = `Runs simulated clusters through random crashes, restarts, leaves a
   --from S    the first seed (default 1)
   --seed S    one seed, with its whole trace
   --nodes N   nodes a cluster (default 5)
-  --steps N   faults and other steps a run (default 12)
+  --steps N   faults and other steps a run (default 12; with --chaos 25)
+  --chaos     harsher: slow lossy links, silent crashes, one-way cuts, flapping links, wall clocks an hour off, traffic
 `;
 
 /** A whole number from the command line. */
@@ -23,7 +24,14 @@ function integer(option: string, text: string, minimum: number): number {
   return value;
 }
 
-function options(): { seeds: number; from: number; seed: number | undefined; nodes: number; steps: number } {
+function options(): {
+  seeds: number;
+  from: number;
+  seed: number | undefined;
+  nodes: number;
+  steps: number;
+  chaos: boolean;
+} {
   try {
     const { values } = parseArgs({
       options: {
@@ -31,7 +39,8 @@ function options(): { seeds: number; from: number; seed: number | undefined; nod
         from: { type: 'string', default: '1' },
         seed: { type: 'string' },
         nodes: { type: 'string', default: '5' },
-        steps: { type: 'string', default: '12' },
+        steps: { type: 'string' },
+        chaos: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -44,7 +53,8 @@ function options(): { seeds: number; from: number; seed: number | undefined; nod
       from: integer('from', values.from, 0),
       seed: values.seed === undefined ? undefined : integer('seed', values.seed, 0),
       nodes: integer('nodes', values.nodes, 3),
-      steps: integer('steps', values.steps, 0),
+      steps: integer('steps', values.steps ?? (values.chaos ? '25' : '12'), 0),
+      chaos: values.chaos,
     };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${help}`);
@@ -59,12 +69,12 @@ function report(result: ClusterRunResult, again: ClusterRunResult): void {
   process.stdout.write(
     `  run again: ${same ? 'identical' : 'DIFFERENT'} (${result.fingerprint}, ${again.fingerprint})\n`,
   );
-  process.stdout.write(`  to see it: npm run sim -- --seed ${result.seed}\n`);
+  process.stdout.write(`  to see it: npm run sim -- --seed ${result.seed}${chaos ? ' --chaos' : ''}\n`);
 }
 
-const { seeds, from, seed, nodes, steps } = options();
+const { seeds, from, seed, nodes, steps, chaos } = options();
 if (seed !== undefined) {
-  const result = await runCluster(seed, { nodes, steps, log: stderrLog('warn') });
+  const result = await runCluster(seed, { nodes, steps, chaos, log: stderrLog('warn') });
   for (const line of result.trace) process.stdout.write(`${line}\n`);
   for (const problem of result.problems) process.stdout.write(`PROBLEM ${problem}\n`);
   process.stdout.write(
@@ -76,13 +86,13 @@ let failed = 0;
 let simulated = 0;
 const started = systemClock.now();
 for (let current = from; current < from + seeds; current++) {
-  const result = await runCluster(current, { nodes, steps });
+  const result = await runCluster(current, { nodes, steps, chaos });
   simulated += result.simulatedMs;
   if (result.problems.length === 0) {
     process.stdout.write('.');
   } else {
     failed++;
-    report(result, await runCluster(current, { nodes, steps }));
+    report(result, await runCluster(current, { nodes, steps, chaos }));
   }
 }
 const seconds = (systemClock.now() - started) / 1_000;
