@@ -2,7 +2,8 @@ import { seededRandom, silentLog, systemClock, Telemetry } from '@foundation-ts/
 import { createCodec, Endpoint, type Peer, type Transport } from '@foundation-ts/transport';
 import { tcp } from '@foundation-ts/transport/tcp';
 import { ws } from '@foundation-ts/transport/ws';
-import { type Lane, pingBytes, type Receive, type Send, type Wire } from './wire.js';
+import { type Lane, pingBytes } from './lane.js';
+import type { Receive, Send, Wire } from './wire.js';
 
 /** How lanes go: by which channel, and how that is undone. */
 interface Way {

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { type Lane, lanes } from './lane.js';
 import { readMessages, writeMessage } from './raw.js';
-import { type Lane, lanes, type Receive, type Send, type Wire } from './wire.js';
+import type { Receive, Send, Wire } from './wire.js';
 
 const window = 1024 * 1024;
 const settings = { initialWindowSize: window };

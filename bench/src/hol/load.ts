@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Running, Values } from '../bench.js';
 import { quantile } from '../stats.js';
-import { type Dialled, openWire, pingBytes, type Receive } from './wire.js';
+import { pingBytes } from './lane.js';
+import { type Dialled, openWire, type Receive } from './wire.js';
 
 const pingInterval = 2;
 const bulkBytes = 8 * 1024 * 1024;

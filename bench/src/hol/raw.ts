@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Dialled, type Lane, lanes, type Receive, type Send, type Wire } from './wire.js';
+import { type Lane, lanes } from './lane.js';
+import type { Dialled, Receive, Send, Wire } from './wire.js';
 
 /** Length of what follows in 4 bytes, lane in 1. */
 const headerBytes = 5;

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Lane, lanes, type Receive, type Send, type Wire } from './wire.js';
+import { type Lane, lanes } from './lane.js';
+import type { Receive, Send, Wire } from './wire.js';
 
 const options = { perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 } as const;
 

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import { Work } from './link.js';
+import { Work } from './work.js';
 
 const kind = { call: 0, cast: 1, reply: 2, told: 3 } as const;
 

@@ -3,7 +3,8 @@ import { actor, silentLog } from '@foundation-ts/core';
 import type { Transport } from '@foundation-ts/transport';
 import { tcp } from '@foundation-ts/transport/tcp';
 import { ws } from '@foundation-ts/transport/ws';
-import { type Link, type Side, Work } from './link.js';
+import type { Link, Side } from './link.js';
+import { Work } from './work.js';
 
 interface Told {
   cast(op: 'told'): void;

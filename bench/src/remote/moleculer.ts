@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { ServiceBroker } from 'moleculer';
-import { type Side, Work } from './link.js';
+import type { Side } from './link.js';
+import { Work } from './work.js';
 
 function broker(nodeID: string, urls: readonly string[]): ServiceBroker {
   return new ServiceBroker({

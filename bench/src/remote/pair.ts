@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Running, Values } from '../bench.js';
 import { callRepeatedly } from '../local/work.js';
-import { type Link, mib, openSide, text, toldEach } from './link.js';
+import { type Link, openSide } from './link.js';
+import { mib, text, toldEach } from './work.js';
 
 /** Casts of one turn of the event loop. */
 const turn = 1_000;

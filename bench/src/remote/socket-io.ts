@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
-import { type Side, Work } from './link.js';
+import type { Side } from './link.js';
+import { Work } from './work.js';
 
 /** One socket.io connection over WebSocket; a call is an event with an acknowledgement. */
 export const socketIo: Side = {

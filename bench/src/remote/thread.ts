@@ -1,7 +1,7 @@
 /** The other thread of `threads.cast`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Work } from './link.js';
 import type { ThreadData, ThreadMessage } from './threads.js';
+import { Work } from './work.js';
 
 const { kind, port } = workerData as ThreadData;
 
