@@ -141,10 +141,13 @@ export class Process implements Runnable {
   enqueueCall(op: string, payload: unknown, answer: Answer): void {
     if (this.mailbox.size >= this.#alarm) {
       if (this.mailbox.size < this.program.capacity) this.#grown();
-      else if (this.program.overflow === 'drop-oldest') this.#dropOldest();
       else {
-        answer.fail(this.#full(op));
-        return;
+        this.#overflowed();
+        if (this.program.overflow !== 'drop-oldest') {
+          answer.fail(this.#full(op));
+          return;
+        }
+        this.#dropOldest();
       }
     }
     this.#put(op, payload, answer);
@@ -161,6 +164,7 @@ export class Process implements Runnable {
       if (!this.queued) this.#schedule();
       answer.succeed(undefined);
     } else {
+      if (this.#offers === undefined) this.#overflowed();
       this.#offers ??= new Fifo();
       this.#offers.push({ op, payload, answer });
       if (this.#offers.length >= this.#sweepAt) this.#sweepOffers(this.#offers);
@@ -203,11 +207,21 @@ export class Process implements Runnable {
     this.system.reportLong(this, length);
   }
 
+  /** A message met a full mailbox: reported at once, and again only after a while. */
+  #overflowed(): void {
+    const now = this.system.clock.now();
+    if (this.#long !== undefined && now - this.#long.at < LONG_MAILBOX_AGAIN) return;
+    const length = this.mailbox.size;
+    this.#long = { reported: length, at: now };
+    this.system.reportFull(this, length);
+  }
+
   #makeRoom(op: string, payload: unknown): boolean {
     if (this.mailbox.size < this.program.capacity) {
       this.#grown();
       return true;
     }
+    this.#overflowed();
     if (this.program.overflow === 'drop-oldest') {
       this.#dropOldest();
       return true;

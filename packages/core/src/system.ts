@@ -929,6 +929,16 @@ export class ActorSystem implements CallHost {
     );
   }
 
+  /** For the runtime: a message met the full mailbox of `process`. */
+  reportFull(process: Process, length: number): void {
+    const { pid, program } = process;
+    this.telemetry.emit(
+      'actor.mailbox.full',
+      { length },
+      { pid: pid.toString(), definition: program.name, overflow: program.overflow },
+    );
+  }
+
   /** The longest mailboxes, longest first. Looks at every actor. @param most - how many; default 10 */
   longestMailboxes(most = 10): { readonly pid: Pid; readonly definition: string; readonly length: number }[] {
     return [...this.#processes.values()]

@@ -66,6 +66,40 @@ describe('a long mailbox', () => {
     }
   });
 
+  test('is reported when it is bounded and a message meets it full, once a minute, by event alone', async () => {
+    for (const how of ['cast', 'call', 'offer'] as const) {
+      for (const overflow of ['reject', 'drop-newest', 'drop-oldest'] as const) {
+        const seen = events('actor.mailbox.full');
+        const Full = actor({
+          name: 'full',
+          init: () => ({}),
+          calls: { flush: () => true },
+          casts: { drop: () => {} },
+          mailbox: { capacity: 3, overflow },
+        });
+        const { system, clock, lines } = bench();
+        const full = await system.spawn(Full());
+        const fill = async (): Promise<void> => {
+          for (let n = 0; n < 6; n++) {
+            if (how === 'cast') full.cast('drop');
+            else if (how === 'call') full.call('flush').catch(() => undefined);
+            else void full.offer('drop');
+          }
+          await settle();
+        };
+        await fill();
+        await fill();
+        expect(seen, `${how} ${overflow}`).toHaveLength(1);
+        expect(seen[0]?.measurements).toEqual({ length: 3 });
+        expect(seen[0]?.metadata).toEqual({ pid: full.pid.toString(), definition: 'full', overflow });
+        await clock.advance(60_000);
+        await fill();
+        expect(seen, `${how} ${overflow}`).toHaveLength(2);
+        expect(lines).toEqual([]);
+      }
+    }
+  });
+
   test('is not reported when it is bounded, or when the system does not want it', async () => {
     const seen = events('actor.mailbox.long');
     const Bounded = actor({ name: 'bounded', init: () => ({}), casts: { drop: () => {} }, mailbox: { capacity: 100 } });
