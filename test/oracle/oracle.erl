@@ -265,8 +265,12 @@ quiet(Passes) ->
         false -> quiet(?QUIET_PASSES)
     end.
 
-%% One that hangs in its terminate does nothing any more; one that is dead is not yet written down.
+%% One that hangs in its terminate does nothing any more; one that is dead is not yet written down. One that waits elsewhere than
+%% for its next message (for the logger, on its way out of a crash, or for a child) is not at rest.
 busy({_, _, true}) ->
     false;
 busy({Pid, _, false}) ->
-    process_info(Pid, [status, message_queue_len]) =/= [{status, waiting}, {message_queue_len, 0}].
+    case process_info(Pid, [status, message_queue_len, current_function]) of
+        [{status, waiting}, {message_queue_len, 0}, {current_function, {gen_server, loop, _}}] -> false;
+        _ -> true
+    end.
