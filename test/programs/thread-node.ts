@@ -38,9 +38,11 @@ if (isMainThread) {
   const say = (step: string, facts: object = {}): void => {
     process.stdout.write(`${JSON.stringify({ step, ...facts })}\n`);
   };
-  const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
+  const until = async <T>(condition: () => Promise<T | false> | T | false): Promise<T> => {
     const end = performance.now() + 20_000;
-    while (!(await condition())) {
+    for (;;) {
+      const held = await condition();
+      if (held !== false) return held;
       if (performance.now() > end) throw new Error(`not in time: ${condition}; ${events.join(', ')}`);
       await new Promise(resolve => setTimeout(resolve, 10));
     }
@@ -51,25 +53,25 @@ if (isMainThread) {
     );
     return answers.map(answer => (answer.status === 'fulfilled' ? answer.value : 'nowhere'));
   };
-  const spread = async (): Promise<boolean> =>
-    new Set(await places()).size === 3 && !(await places()).includes('nowhere');
+  // Judged and told from one look: between two looks actors move.
+  const spread = async (): Promise<string[] | false> => {
+    const seen = await places();
+    return new Set(seen).size === 3 && !seen.includes('nowhere') && seen;
+  };
   const onThread = async (name: string): Promise<string> => ids[(await places()).indexOf(name)] as string;
   const count = (event: string): number => events.filter(one => one === event).length;
 
   await until(() => node.members().length === 3);
   for (const id of ids) await workers.startChild(child(Worker(id), { id }));
-  await until(spread);
-  say('spread', { places: await places() });
+  say('spread', { places: await until(spread) });
 
   node.via(Worker, await onThread('main-thread-1')).cast('spin');
   await until(() => count('down main-thread-1') === 1);
-  await until(spread);
-  say('hung', { places: await places() });
+  say('hung', { places: await until(spread) });
 
   node.via(Worker, await onThread('main-thread-2')).cast('eat');
   await until(() => count('down main-thread-2') === 1);
-  await until(spread);
-  say('out of memory', { places: await places() });
+  say('out of memory', { places: await until(spread) });
 
   await node.stop();
   say('stopped', { events });
