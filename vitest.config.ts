@@ -47,9 +47,21 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/tooling/**'],
+          exclude: ['test/tooling/**', 'test/discovery/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        // Real components from Debian's packages, installed when missing.
+        resolve,
+        ssr,
+        test: {
+          name: 'discovery',
+          include: ['test/discovery/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
           fileParallelism: false,
         },
       },

@@ -1,17 +1,15 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { child, isFoundationError } from 'foundation-ts';
+import { child, isFoundationError, ThreadBroker, threads } from 'foundation-ts';
 import { Account, journalOf } from './account.js';
 import { certificatesIn } from './certificates.js';
 import { Ledger, type Transfer } from './ledger.js';
-import { type BankNodeSetup, startBankNode } from './node.js';
+import { type BankNodeSetup, connectionOf, startBankNode } from './node.js';
+import { type BankWorker, startProcess, startThread, threadConnection } from './workers.js';
 
 const names = Array.from({ length: 12 }, (_, number) => `account-${number}`);
 const opening = 1_000;
@@ -21,33 +19,35 @@ const kills = 3;
 const betweenKills = 2_000;
 const patience = 30_000;
 
+const allowed = ['tcp', 'ws', 'tls', 'threads'];
 const { values } = parseArgs({ options: { transport: { type: 'string', default: 'tcp' } } });
 const { transport } = values;
-if (transport !== 'tcp' && transport !== 'ws' && transport !== 'tls') {
-  console.error(`--transport is '${transport}'; allowed: tcp, ws, tls.`);
+if (!allowed.includes(transport)) {
+  console.error(`--transport is '${transport}'; allowed: ${allowed.join(', ')}.`);
   process.exit(1);
 }
 
 const clusterId = `bank-${randomBytes(6).toString('hex')}`;
 const journals = mkdtempSync(join(tmpdir(), 'bank-'));
-const workers = new Map<string, ChildProcess>();
+const workers = new Map<string, BankWorker>();
 process.once('exit', () => {
-  for (const worker of workers.values()) worker.kill('SIGKILL');
+  for (const worker of workers.values()) worker.kill();
   rmSync(journals, { recursive: true, force: true });
 });
 process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
 
+const own = 'bank-1';
 const issue = transport === 'tls' ? certificatesIn(join(journals, 'certificates')) : undefined;
 const setupOf = (name: string): BankNodeSetup => ({
   ...{ name, clusterId, transport: transport === 'ws' ? 'ws' : 'tcp' },
   ...(issue === undefined ? {} : { tls: issue(name) }),
 });
+const broker = transport === 'threads' ? new ThreadBroker() : undefined;
 
 async function startWorker(name: string): Promise<void> {
-  const worker = fork(fileURLToPath(new URL('./node.ts', import.meta.url)), [JSON.stringify(setupOf(name))]);
-  workers.set(name, worker);
-  const [first] = await Promise.race([once(worker, 'message'), once(worker, 'exit')]);
-  if (first !== 'ready') throw new Error(`Worker ${name} ended with ${first} before its node ran.`);
+  const starting =
+    broker === undefined ? startProcess(setupOf(name)) : startThread({ name, clusterId, seed: own }, broker);
+  workers.set(name, await starting);
 }
 
 /** Tries until there is a result. To ask again is harmless here: transfers have ids, everything else only reads. */
@@ -63,7 +63,10 @@ async function persist<T>(what: string, attempt: () => Promise<T | undefined> | 
   }
 }
 
-const { node, accounts } = await startBankNode(setupOf('bank-1'), { handleSignals: false });
+const setup = setupOf(own);
+const connection =
+  broker === undefined ? connectionOf(setup) : threadConnection(own, own, threads({ broker, name: own }));
+const { node, accounts } = await startBankNode(setup, { ...connection, handleSignals: false });
 await Promise.all([startWorker('bank-2'), startWorker('bank-3')]);
 await persist('the nodes did not find each other', () => node.members().length === 3 || undefined);
 await Promise.all(names.map(name => accounts.startChild(child(Account({ name, opening, journals }), { id: name }))));
@@ -100,9 +103,9 @@ const working = Promise.all(Array.from({ length: tellers }, (_, desk) => teller(
 for (let kill = 0; kill < kills; kill++) {
   await sleep(betweenKills);
   const [name = '', worker] = [...workers][0] ?? [];
-  console.log(`${count.done} transfers done; SIGKILL to ${name}, and a new node in its place`);
+  console.log(`${count.done} transfers done; ${name} is killed, and a new node takes its place`);
   workers.delete(name);
-  worker?.kill('SIGKILL');
+  worker?.kill();
   await startWorker(`bank-${4 + kill}`);
 }
 await sleep(betweenKills);

@@ -1,31 +1,28 @@
-import { startNode, type TlsFiles, tlsFiles } from 'foundation-ts';
+import { type StartOptions, startNode, type TlsFiles, tlsFiles } from 'foundation-ts';
 import { Account } from './account.js';
 
-/** How a node is started; `tls`: the files of its certificate. */
+/** How a node is started; plain data, so that a process can be told. */
 export interface BankNodeSetup {
   readonly name: string;
   readonly clusterId: string;
   readonly transport: 'tcp' | 'ws';
+  /** The files of its certificate. */
   readonly tls?: TlsFiles;
 }
 
-/** A node that takes its part of the accounts. */
-export async function startBankNode({ tls, ...setup }: BankNodeSetup, options: { handleSignals?: boolean } = {}) {
-  const security = tls === undefined ? {} : { tls: tlsFiles(tls) };
-  const node = await startNode({
-    ...setup,
-    ...security,
-    ...options,
-    cluster: true,
-    definitions: [Account],
-    log: 'error',
-  });
-  return { node, accounts: await node.distributedSupervisor('accounts') };
+/** How a node finds the others and talks with them. */
+type Connection = Pick<StartOptions, 'cluster' | 'discovery' | 'transport' | 'tls' | 'host' | 'port'>;
+
+/** Nodes that are processes find each other by themselves. */
+export function connectionOf({ transport, tls }: BankNodeSetup): Connection {
+  return { cluster: true, transport, ...(tls === undefined ? {} : { tls: tlsFiles(tls) }) };
 }
 
-// As a process of its own, started by bank.ts.
-if (process.send !== undefined) {
-  await startBankNode(JSON.parse(process.argv[2] ?? '') as BankNodeSetup);
-  process.once('disconnect', () => process.exit());
-  process.send('ready');
+/** A node that takes its part of the accounts. */
+export async function startBankNode(
+  { name, clusterId }: { readonly name: string; readonly clusterId: string },
+  connection: Connection & { readonly handleSignals?: boolean },
+) {
+  const node = await startNode({ name, clusterId, ...connection, definitions: [Account], log: 'error' });
+  return { node, accounts: await node.distributedSupervisor('accounts') };
 }

@@ -24,7 +24,7 @@ async function run(program: string, ...args: string[]): Promise<{ code: number |
   return { code, end: written };
 }
 
-describe.each(['tcp', 'ws', 'tls'])('over %s', transport => {
+describe.each(['tcp', 'ws', 'tls', 'threads'])('over %s', transport => {
   test('the search cluster answers as a plain scan does, whoever is killed, joins or leaves', async () => {
     const { code, end } = await run(
       'search-cluster/src/main.ts',

@@ -1,31 +1,15 @@
-import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-
-const installs = [
-  ['apt-get', 'update', '-qq'],
-  ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'erlang-base'],
-] as const;
+import { debianMissing } from '../support/debian.js';
 
 /** Makes sure that Erlang is there. @returns why it is not, or undefined */
 export function erlangMissing(): string | undefined {
-  if (present()) return undefined;
-  if (process.getuid?.() !== 0) return 'erl is not installed, and only root could install erlang-base';
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const [command, ...args] of installs) {
-    const { status, stderr, error } = spawnSync(command, args, { env, encoding: 'utf8' });
-    if (status !== 0)
-      return `erl is not installed, and ${command} ${args[0]} failed: ${error?.message ?? stderr.trim()}`;
-  }
-  return present() ? undefined : 'erlang-base was installed, but there is no erl';
-}
-
-function present(): boolean {
-  return ['erl', 'erlc'].every(tool => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0);
+  return debianMissing({ erl: 'erlang-base', erlc: 'erlang-base' });
 }
 
 /** OTP's own supervisors, at the other end of a pipe. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectionsOver } from './connections.js';
+import { connectionOf, connectionsOver } from './connections.js';
 import { type Corpus, listCorpus } from './corpus.js';
 import { writeManifest } from './manifest.js';
 import { MembershipLog } from './membership-log.js';
@@ -15,6 +15,8 @@ import { Run } from './run.js';
 import { hitLimit, SearchClient } from './search-client.js';
 import { startSearchNode } from './search-node.js';
 import { formatBytes, formatMilliseconds, Terminal } from './terminal.js';
+import { workerProcesses } from './worker-processes.js';
+import { WorkerThreads } from './worker-threads.js';
 import { Workers } from './workers.js';
 
 const installedDependencies = fileURLToPath(new URL('../../../node_modules', import.meta.url));
@@ -41,11 +43,11 @@ async function main(options: Options): Promise<boolean> {
 
   // An id of its own per run, so that two runs on one machine don't meet.
   const clusterId = `search-${randomBytes(6).toString('hex')}`;
-  const connection = await connectionsOver(options.transport, join(folder, 'certificates'));
-  const workers = new Workers(clusterId, connection, terminal.print);
-  endOnSignals(workers);
   const name = 'search-1';
-  const cluster = await startSearchNode({ name, clusterId, handleSignals: false, ...(await connection(name)) });
+  const { host, connection } = await hostOf(options, name, folder);
+  const workers = new Workers(clusterId, host, terminal.print);
+  endOnSignals(workers);
+  const cluster = await startSearchNode({ name, clusterId, handleSignals: false, ...connection });
   const stopped = new AbortController();
   try {
     const membership = new MembershipLog();
@@ -68,6 +70,16 @@ async function main(options: Options): Promise<boolean> {
     await workers.dispose();
     await cluster.node.stop();
   }
+}
+
+/** What the workers are, and how the node of this process talks with theirs. */
+async function hostOf({ transport }: Options, name: string, folder: string) {
+  if (transport === 'threads') {
+    const host = new WorkerThreads(name);
+    return { host, connection: host.connection() };
+  }
+  const setupOf = await connectionsOver(transport, join(folder, 'certificates'));
+  return { host: workerProcesses(setupOf), connection: connectionOf(await setupOf(name)) };
 }
 
 async function demonstrate(run: Run, options: Options): Promise<number> {

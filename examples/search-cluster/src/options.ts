@@ -1,17 +1,17 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const transports = ['tcp', 'ws', 'tls'] as const;
+const transports = ['tcp', 'ws', 'tls', 'threads'] as const;
 export type TransportName = (typeof transports)[number];
 
 /** What the command line asked for. */
 export interface Options {
   /** The folder to search; `undefined`: the installed dependencies of this workspace. */
   readonly folder: string | undefined;
-  /** Nodes, each an operating-system process, the one that you start included. */
+  /** Nodes, each an operating-system process (with `threads`: a worker thread), the one that you start included. */
   readonly nodes: number;
   readonly shards: number;
-  /** How the nodes talk; `tls`: over TCP, with certificates that are made for the run. */
+  /** How the nodes talk; `tls`: over TCP, with certificates that are made for the run; `threads`: as threads of this process. */
   readonly transport: TransportName;
   readonly interactive: boolean;
   readonly help: boolean;
@@ -25,8 +25,9 @@ answers exactly as a plain scan of the files does. Exit code 0 only if it did, e
 
   --nodes N        processes in the cluster at the start, this one included (3 to 16; default 3)
   --shards N       shards that the files are spread over (1 to 512; default 24)
-  --transport T    how the nodes talk: tcp, ws (WebSocket) or tls (mutual TLS, with certificates made for the run by
-                   the openssl command) (default tcp)
+  --transport T    how the nodes talk: tcp, ws (WebSocket), tls (mutual TLS, with certificates made for the run by
+                   the openssl command) or threads (worker threads of one process instead of processes; what is a
+                   SIGKILL otherwise ends a thread in mid-work) (default tcp)
   --interactive    afterwards, keep the cluster and read queries and commands from the terminal
   --help           this text
 `;

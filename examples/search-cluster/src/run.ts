@@ -2,6 +2,7 @@ import { type Answer, difference } from './answer.js';
 import { compareFleets, countPerNode, type Fleet, type FleetChange, sameFleet, shardsOn } from './fleet.js';
 import type { MembershipLog } from './membership-log.js';
 import { until } from './patience.js';
+import { placeOf } from './place.js';
 import type { Query } from './query.js';
 import type { SearchClient } from './search-client.js';
 import type { SearchNode } from './search-node.js';
@@ -70,7 +71,9 @@ export class Run {
     const { terminal } = this.#init;
     const from = performance.now();
     const names = Array.from({ length: nodes - 1 }, () => this.#nextName());
-    terminal.heading(`Starting ${nodes - 1} worker processes beside this one (process ${process.pid})`);
+    terminal.heading(
+      `Starting ${nodes - 1} worker ${this.#init.workers.kind} beside this one (process ${process.pid})`,
+    );
     await Promise.all(names.map(name => this.#init.workers.start(name)));
     await this.#untilMembers(nodes);
     terminal.print(`${nodes} nodes found each other in ${formatMilliseconds(performance.now() - from)}`);
@@ -287,8 +290,9 @@ export class Run {
 
   #toFleet(statuses: readonly ShareStatus[]): Fleet {
     const { workers } = this.#init;
-    return statuses.map(({ shard, processId, buildId, resumed }) => {
-      const node = processId === process.pid ? this.ownName : (workers.nameOf(processId) ?? `process ${processId}`);
+    const own = placeOf(process.pid, 0);
+    return statuses.map(({ shard, place, buildId, resumed }) => {
+      const node = place === own ? this.ownName : (workers.nameAt(place) ?? place);
       return { shard, node, buildId, resumed };
     });
   }

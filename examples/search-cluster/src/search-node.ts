@@ -1,20 +1,18 @@
-import { startNode, tlsFiles } from 'foundation-ts';
+import { type StartOptions, startNode } from 'foundation-ts';
 import { Shard } from './shard.js';
-import type { ConnectionSetup } from './worker-protocol.js';
 
 /** The name of the distributed supervisor; every node that starts one of this name shares its children. */
 const supervisorName = 'shards';
 
+/** How a node finds the others and talks with them. */
+export type Connection = Pick<StartOptions, 'cluster' | 'discovery' | 'transport' | 'tls' | 'host' | 'port'>;
+
 /**
- * Starts a node of the search cluster in this process. Nodes of the same cluster id find each other by themselves.
+ * Starts a node of the search cluster in this process or thread.
  * @param init.handleSignals - whether SIGTERM and SIGINT drain the node and end the process
  */
-export async function startSearchNode({
-  tls,
-  ...init
-}: ConnectionSetup & { name: string; clusterId: string; handleSignals: boolean }) {
-  const security = tls === undefined ? {} : { tls: tlsFiles(tls) };
-  const node = await startNode({ ...init, ...security, cluster: true, definitions: [Shard], log: 'error' });
+export async function startSearchNode(init: Connection & { name: string; clusterId: string; handleSignals: boolean }) {
+  const node = await startNode({ ...init, definitions: [Shard], log: 'error' });
   const shards = await node.distributedSupervisor(supervisorName);
   return { node, shards };
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import type { Answer } from './answer.js';
 import type { CorpusFile } from './corpus.js';
 import { InvertedIndex, type PlainIndex } from './inverted-index.js';
 import { readManifest } from './manifest.js';
+import { placeOf } from './place.js';
 import type { Query } from './query.js';
 
 /** Which part of which corpus. */
@@ -18,14 +20,14 @@ export interface ShareArgument {
 /** What is known of a share, for progress and for the proof that a move read no file again. */
 export interface ShareStatus {
   readonly shard: number;
-  /** The operating-system process that holds it. */
-  readonly processId: number;
+  /** The process and thread that hold it, as it sees them itself. */
+  readonly place: string;
   readonly files: number;
   readonly indexedFiles: number;
   readonly indexedBytes: number;
   /** A new one each time that an index is begun from the files; an index that is handed over keeps it. */
   readonly buildId: string;
-  /** How often the index was handed from one process to another. */
+  /** How often the index was handed from one node to another. */
   readonly resumed: number;
 }
 
@@ -66,7 +68,7 @@ export class Share {
     return new Share(argument, { buildId: randomUUID(), resumed: 0, indexedBytes: 0 }, new InvertedIndex());
   }
 
-  /** A share that goes on where another process left it. */
+  /** A share that goes on where another node left it. */
   static resume(handed: HandedShare, argument: ShareArgument): Share {
     return new Share(argument, { ...handed, resumed: handed.resumed + 1 }, InvertedIndex.fromPlain(handed.index));
   }
@@ -102,7 +104,7 @@ export class Share {
   status(): ShareStatus {
     return {
       shard: this.#argument.shard,
-      processId: process.pid,
+      place: placeOf(process.pid, threadId),
       files: this.#files.length,
       indexedFiles: this.#index.documentCount,
       indexedBytes: this.#indexedBytes,

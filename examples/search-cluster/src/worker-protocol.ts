@@ -1,18 +1,18 @@
 import type { TlsFiles } from 'foundation-ts';
 
-/** What the main process tells a worker on its command line. */
-export interface WorkerSetup extends ConnectionSetup {
+/** What a worker is told when it starts. */
+export interface WorkerSetup {
   readonly name: string;
   readonly clusterId: string;
 }
 
-/** How a node talks with the others. */
+/** How a node that is a process of its own talks with the others. */
 export interface ConnectionSetup {
   readonly transport: 'tcp' | 'ws';
   readonly tls?: TlsFiles;
 }
 
-/** The one message that a worker sends to its parent: it runs and has joined the distributed supervisor. */
+/** The one message that a worker sends: it runs and has joined the distributed supervisor. */
 export interface WorkerReady {
   readonly type: 'ready';
 }

@@ -28,7 +28,7 @@ test.each([
   [['--nodes', '2'], /--nodes is '2'; allowed: a whole number from 3 to 16/],
   [['--nodes', 'many'], /--nodes is 'many'/],
   [['--shards', '1.5'], /--shards is '1.5'; allowed: a whole number from 1 to 512/],
-  [['--transport', 'udp'], /--transport is 'udp'; allowed: tcp, ws, tls/],
+  [['--transport', 'udp'], /--transport is 'udp'; allowed: tcp, ws, tls, threads/],
   [['--shard', '1'], /--shard/],
   [['a', 'b'], /at most one folder; got a, b/],
 ])('refuses %j', (args, message) => {

@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { listCorpus } from '../src/corpus.js';
 import { writeManifest } from '../src/manifest.js';
+import { placeOf } from '../src/place.js';
 import { parseQuery } from '../src/query.js';
 import { Share, type ShareArgument } from '../src/share.js';
 import { makeTree } from './tree.js';
@@ -24,7 +26,12 @@ test('reads the files of its own shard only, and all shards together read every 
 test('indexes in slices and gives no answer before the last one', async () => {
   const { argument } = await makeShares({ files: 3, bytes: 200 * 1024 });
   const share = Share.begin(argument);
-  expect(share.status()).toMatchObject({ files: 3, indexedFiles: 0, indexedBytes: 0, processId: process.pid });
+  expect(share.status()).toMatchObject({
+    files: 3,
+    indexedFiles: 0,
+    indexedBytes: 0,
+    place: placeOf(process.pid, threadId),
+  });
   await share.indexSlice();
   expect(share.status()).toMatchObject({ files: 3, indexedFiles: 2 });
   expect(share.search(query, 10)).toBeNull();

@@ -59,6 +59,7 @@ export { type DistributedSupervisor, type Placement, Registry, rendezvous } from
 export { type Subscription, type Topic, topic } from '@foundation-ts/pubsub';
 export type { ChannelDeclaration } from '@foundation-ts/transport';
 export { tcp } from '@foundation-ts/transport/tcp';
+export { ThreadBroker, threads } from '@foundation-ts/transport/threads';
 export { type TlsFiles, type TlsOptions, type TlsProvider, tlsFiles } from '@foundation-ts/transport/tls';
 export { ws } from '@foundation-ts/transport/ws';
 export { FoundationNode } from './node.js';
