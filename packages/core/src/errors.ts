@@ -29,6 +29,7 @@
  * - `address-in-use`: the port to listen on is taken
  * - `refused`: nothing listens at the address dialled
  * - `insecure`: a configuration that would let strangers in was refused
+ * - `not-permitted`: none of the node's roles may do that on the other node (option `permissions`); nothing was done
  * - `conflict`: two facts contradict each other (a node name in use by another live node, …)
  */
 export type ErrorCode =
@@ -60,6 +61,7 @@ export type ErrorCode =
   | 'address-in-use'
   | 'refused'
   | 'insecure'
+  | 'not-permitted'
   | 'conflict';
 
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

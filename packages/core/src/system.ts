@@ -110,6 +110,8 @@ export class ActorSystem implements CallHost {
   readonly #remoteLinks = new Map<string, Map<string, { readonly process: Process; readonly pid: Pid }>>();
   /** How many monitors each other incarnation has on actors here. */
   readonly #watchedBy = new Map<string, number>();
+  /** Who waits for the end of an actor of another node that it has asked to end, by pid. */
+  readonly #stopping = new Map<string, Set<(error: Error) => void>>();
   readonly #signals: (() => void)[] = [];
   #delivering = false;
   #nextId = 1;
@@ -810,6 +812,7 @@ export class ActorSystem implements CallHost {
    * @param reason - default `'normal'`
    * @param timeout - milliseconds, or `Infinity`; default 5,000
    * @returns the reason with which it ended
+   * @throws (rejects) FoundationError `not-permitted` when its node does not let this one end it
    */
   stop(target: Ref | Pid, reason: ExitReason = 'normal', timeout: number = SHUTDOWN_TIMEOUT): Promise<ExitReason> {
     const pid = target instanceof Pid ? target : target.pid;
@@ -841,15 +844,33 @@ export class ActorSystem implements CallHost {
   }
 
   #end(pid: Pid, timeout: number, ask: () => void): Promise<ExitReason> {
-    return new Promise(resolve => {
+    return new Promise((resolve, reject) => {
       const timer =
         timeout === Number.POSITIVE_INFINITY ? undefined : this.clock.setTimeout(() => this.exit(pid, 'kill'), timeout);
-      this.watch(pid, reason => {
+      const refused = (error: Error): void => {
         timer?.cancel();
+        unwatch();
+        reject(error);
+      };
+      if (!this.isLocal(pid)) {
+        const waiting = this.#stopping.get(pid.key) ?? new Set();
+        this.#stopping.set(pid.key, waiting.add(refused));
+      }
+      const unwatch = this.watch(pid, reason => {
+        timer?.cancel();
+        const waiting = this.#stopping.get(pid.key);
+        if (waiting?.delete(refused) === true && waiting.size === 0) this.#stopping.delete(pid.key);
         resolve(reason);
       });
       ask();
     });
+  }
+
+  /** The node of `to` has not let this one end it: whoever waits for that end hears it. */
+  receiveRefusal(to: Pid, error: Error): void {
+    const waiting = this.#stopping.get(to.key);
+    this.#stopping.delete(to.key);
+    for (const refused of waiting ?? []) refused(error);
   }
 
   /** Resolves with the reason when the actor has ended; at once, with `noproc`, when it is gone. */
