@@ -1,5 +1,6 @@
 export type { ChannelMetrics } from './channel-metrics.js';
 export type { ChannelRule, MessageKind } from './channel-rules.js';
+export { JOIN_TIMEOUT_MS } from './defaults.js';
 export { Definitions, unknownDefinition } from './definitions.js';
 export {
   available,

@@ -134,7 +134,8 @@ export function checkKeys(what: string, given: object, allowed: readonly string[
   }
 }
 
-function nearest(key: string, allowed: readonly string[]): string | undefined {
+/** The one of `allowed` that was probably meant by `key`, if one is near enough. */
+export function nearest(key: string, allowed: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(key.length / 3)) + 1;
   for (const candidate of allowed) {

@@ -14,7 +14,7 @@ export {
 export { type Clock, systemClock, type Timer } from './clock.js';
 export type { Context, NodeHandle } from './context.js';
 export { type DeadLetter, type DeadLetterReason, DeadLetters } from './dead-letters.js';
-export { CALL_TIMEOUT } from './defaults.js';
+export { CALL_TIMEOUT, LONG_MAILBOX, SLOW_HANDLER } from './defaults.js';
 export {
   type DynamicSupervisorCalls,
   type DynamicSupervisorDefinition,
@@ -28,6 +28,7 @@ export {
   type FoundationErrorInit,
   invalidOption,
   isFoundationError,
+  nearest,
 } from './errors.js';
 export { type ExitReason, formatReason, isOrderly, toExitReason } from './exit-reason.js';
 export { Failure, failing, failure } from './failure.js';
