@@ -36,13 +36,18 @@
  * | `RECONNECT_BASE_MS` | 100 | first ceiling of the redial delay |
  * | `RECONNECT_MAX_MS` | 10,000 | last ceiling of the redial delay |
  * | `RECONNECT_STABLE_MS` | 1,000 | a connection lost sooner doesn't reset the backoff |
+ * | `RECONNECT_FLAPS` | 2 | failures that count at most once a connection has stood, however short: a redial after 200 ms at the latest |
  * | `RECONNECT_MAX_ADDRESSES` | 20,000 | addresses whose failures are remembered |
  * | `SPAWN_TIMEOUT_MS` | 10,000 | how long a spawn on another node may take |
  * | `JOIN_TIMEOUT_MS` | 500 | how long a start waits for the first round of discovery and dialling |
  * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
- * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again |
+ * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again, the first time; the pause doubles |
+ * | `DISCOVERY_RESTART_MAX_MS` | 30,000 | its longest pause |
+ * | `DISCOVERY_RESTART_JITTER` | 0.5 | the share of a pause that chance may take off |
+ * | `DISCOVERY_STOP_MS` | 2,000 | how long a strategy may take to withdraw what it advertised |
+ * | `BOOTSTRAP_TIMEOUT_MS` | 30,000 | how long a start waits for the nodes expected, unless told otherwise |
  * | `CHANNEL_METRICS_MS` | 10,000 | between two reports of what the channels do, as telemetry |
  */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
@@ -83,6 +88,7 @@ export const RELAPSE_FACTOR = 0.75;
 export const RECONNECT_BASE_MS = 100;
 export const RECONNECT_MAX_MS = 10_000;
 export const RECONNECT_STABLE_MS = 1_000;
+export const RECONNECT_FLAPS = 2;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
 
 export const SPAWN_TIMEOUT_MS = 10_000;
@@ -91,4 +97,8 @@ export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;
+export const DISCOVERY_RESTART_MAX_MS = 30_000;
+export const DISCOVERY_RESTART_JITTER = 0.5;
+export const DISCOVERY_STOP_MS = 2_000;
+export const BOOTSTRAP_TIMEOUT_MS = 30_000;
 export const CHANNEL_METRICS_MS = 10_000;

@@ -8,6 +8,7 @@ import {
 } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
 import { DIAL_TIMEOUT_MS } from './defaults.js';
+import { type DiscoverySource, DiscoverySources } from './discovery-sources.js';
 import { Reconnects } from './reconnect.js';
 
 /** What the dialer needs of its node. */
@@ -27,17 +28,19 @@ export interface DialerHost {
 
 /**
  * Keeps the node connected with whom discovery names and with the members it knows: dials, redials with jittered backoff, never
- * disconnects anyone.
+ * disconnects anyone. The one place where who is wanted is compared with who is connected.
  */
 export class Dialer {
   readonly #system: ActorSystem;
   readonly #host: DialerHost;
   readonly #reconnects = new Reconnects();
-  readonly #sources = new Map<string, readonly Address[]>();
+  readonly #sources = new DiscoverySources();
   readonly #dialling = new Set<string>();
   /** Who answered at an address. */
   readonly #aliases = new Map<string, PeerIdentity>();
   readonly #complained = new Map<string, string>();
+  /** Connections of which telemetry has been told. */
+  readonly #told = new WeakSet<Peer>();
   #own = new Set<string>();
   #timer: Timer | undefined = undefined;
   #stopped = false;
@@ -53,8 +56,20 @@ export class Dialer {
   }
 
   /** Everything that a discovery strategy knows now. */
-  setSource(source: string, addresses: readonly Address[]): void {
-    this.#sources.set(source, addresses);
+  setSource(source: DiscoverySource, addresses: readonly Address[]): void {
+    if (this.#stopped) return;
+    const { topology, strategy } = source;
+    const { found, lost } = this.#sources.set(source, addresses);
+    for (const [event, changed] of [
+      ['discovery.found', found],
+      ['discovery.lost', lost],
+    ] as const) {
+      for (const address of changed) {
+        const text = formatAddress(address);
+        if (this.#own.has(text)) continue;
+        this.#system.telemetry.emit(event, { count: 1 }, { topology, strategy, address: text });
+      }
+    }
     this.sweep();
   }
 
@@ -68,6 +83,16 @@ export class Dialer {
     this.#aliases.set(text, peer.identity);
     this.#reconnects.succeeded(text, this.#system.clock.now());
     this.#complained.delete(text);
+    if (this.#told.has(peer)) return;
+    for (const topology of this.#topologiesNaming(text)) {
+      this.#told.add(peer);
+      const { name: member } = peer.identity;
+      this.#system.telemetry.emit('discovery.connected', { count: 1 }, { topology, address: text, member });
+    }
+  }
+
+  #topologiesNaming(text: string): ReadonlySet<string> {
+    return new Set(this.#sources.naming(text).map(({ topology }) => topology));
   }
 
   /** A connection is lost: its addresses may be redialled at once, the first time. */
@@ -105,14 +130,11 @@ export class Dialer {
       if (!this.#host.connected(name)) targets.set(text, address);
     }
     const hasMembers = known.size > 0;
-    for (const addresses of this.#sources.values()) {
-      for (const address of addresses) {
-        const text = formatAddress(address);
-        known.add(text);
-        const who = this.#aliases.get(text);
-        if (this.#own.has(text) || (who !== undefined && this.#host.connected(who.name, who.incarnation))) continue;
-        targets.set(text, address);
-      }
+    for (const [text, address] of this.#sources.all()) {
+      known.add(text);
+      const who = this.#aliases.get(text);
+      if (this.#own.has(text) || (who !== undefined && this.#host.connected(who.name, who.incarnation))) continue;
+      targets.set(text, address);
     }
     if (hasMembers) this.#forgetAllBut(known);
     return targets;
@@ -132,7 +154,13 @@ export class Dialer {
   async #dial(text: string, address: Address): Promise<void> {
     this.#dialling.add(text);
     try {
-      const peer = await this.#host.dial(address, { timeout: DIAL_TIMEOUT_MS });
+      const to = await this.#permitted(text, address);
+      if (this.#stopped) return;
+      if (to === undefined) {
+        this.#vetoed(text);
+        return;
+      }
+      const peer = await this.#host.dial(to, { timeout: DIAL_TIMEOUT_MS });
       this.#answered(text, peer);
     } catch (error) {
       this.#failed(text, error as Error);
@@ -143,6 +171,48 @@ export class Dialer {
     }
   }
 
+  /** Where to dial, by the first topology that names the address and lets it be dialled; undefined when none of them does. */
+  async #permitted(text: string, address: Address): Promise<Address | undefined> {
+    const naming = this.#sources.naming(text);
+    if (naming.every(({ connect }) => connect === undefined)) return address;
+    for (const source of naming) {
+      const answer = await this.#ask(source, address);
+      if (answer === false) continue;
+      return answer === true ? address : answer;
+    }
+    return undefined;
+  }
+
+  /** @throws (rejects) FoundationError `timeout`, or what the hook throws */
+  async #ask({ topology, connect }: DiscoverySource, address: Address): Promise<boolean | Address> {
+    if (connect === undefined) return true;
+    const { clock, node } = this.#system;
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const what = `The connect hook of topology '${topology}' did not answer for ${formatAddress(address)} within ${DIAL_TIMEOUT_MS} ms.`;
+      timer = clock.setTimeout(() => reject(new FoundationError('timeout', what)), DIAL_TIMEOUT_MS, { unref: true });
+    });
+    try {
+      return await Promise.race([connect(address, { topology, node }), late]);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  #vetoed(text: string): void {
+    this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
+    this.#refused(text, 'vetoed');
+    if (this.#complained.get(text) === 'vetoed') return;
+    this.#complained.set(text, 'vetoed');
+    this.#system.log.info({ node: this.#system.node, address: text }, 'not dialled: a connect hook said no');
+  }
+
+  #refused(text: string, code: string): void {
+    for (const topology of this.#topologiesNaming(text)) {
+      this.#system.telemetry.emit('discovery.refused', { count: 1 }, { topology, address: text, code });
+    }
+  }
+
   #failed(text: string, error: Error): void {
     if (this.#stopped) return;
     this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
@@ -150,6 +220,7 @@ export class Dialer {
       this.#own.add(text);
       return;
     }
+    this.#refused(text, codeOf(error));
     // A refusal by a peer, unlike one by its address, shows that it lives.
     const byPeer = error instanceof FoundationError && error.details?.refusedByPeer === true;
     if (byPeer && isFoundationError(error, 'noproc')) {
@@ -166,7 +237,7 @@ export class Dialer {
 
   /** One line an address and kind of failure, until it has worked again. */
   #complain(text: string, error: Error): void {
-    const kind = error instanceof FoundationError ? error.code : error.name;
+    const kind = codeOf(error);
     if (this.#complained.get(text) === kind) return;
     this.#complained.set(text, kind);
     this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
@@ -184,6 +255,10 @@ export class Dialer {
     this.#stopped = true;
     this.#timer?.cancel();
   }
+}
+
+function codeOf(error: Error): string {
+  return error instanceof FoundationError ? error.code : error.name;
 }
 
 function advice(kind: string): string {

@@ -1,9 +1,24 @@
-import { type ActorSystem, type Address, actor, type Context, FoundationError } from '@foundation-ts/core';
+import {
+  type ActorSystem,
+  type Address,
+  actor,
+  type Context,
+  child,
+  FoundationError,
+  supervisor,
+} from '@foundation-ts/core';
 import type { Advertised, DiscoveryContext, DiscoveryStrategy } from '@foundation-ts/discovery';
-import { DISCOVERY_RESTART_MS } from './defaults.js';
+import {
+  DISCOVERY_RESTART_JITTER,
+  DISCOVERY_RESTART_MAX_MS,
+  DISCOVERY_RESTART_MS,
+  DISCOVERY_STOP_MS,
+} from './defaults.js';
 
 /** What a discovery actor is started with. Functions and all: it never leaves its node. */
 export interface DiscoveryArgument {
+  /** The name of the topology that the strategy belongs to. */
+  readonly topology: string;
   readonly strategy: DiscoveryStrategy;
   readonly system: ActorSystem;
   readonly advertised: Advertised | undefined;
@@ -13,12 +28,15 @@ export interface DiscoveryArgument {
   readonly found: (addresses: readonly Address[]) => void;
 }
 
-/** Runs one discovery strategy; its crash is its own, and its supervisor starts it again. */
+/**
+ * Runs one discovery strategy. Whether its watch or its advertisement throws, or the watch ends although the node runs: it ends, and its
+ * supervisor starts it again, after growing and jittered pauses. The set that it named last stands meanwhile.
+ */
 export const DiscoveryRunner = actor({
   name: 'discovery-runner',
   localOnly: true,
   init: (argument: DiscoveryArgument, ctx: Context) => {
-    const { strategy, system, advertised, clusterId, secret } = argument;
+    const { topology, strategy, system, advertised, clusterId, secret } = argument;
     const context: DiscoveryContext = {
       self: { name: system.node, clusterId, address: advertised?.address },
       secret: secret?.[0],
@@ -29,8 +47,8 @@ export const DiscoveryRunner = actor({
       telemetry: system.telemetry,
       signal: ctx.signal,
       failed: error => {
-        system.telemetry.emit('discovery.failed', { count: 1 }, { strategy: strategy.name, error });
-        system.log.warn({ node: system.node, strategy: strategy.name }, `discovery failed: ${error.message}`);
+        system.telemetry.emit('discovery.failed', { count: 1 }, { topology, strategy: strategy.name, error });
+        system.log.warn({ node: system.node, topology, strategy: strategy.name }, `discovery failed: ${error.message}`);
       },
     };
     const state: { advertisement: AsyncDisposable | undefined } = { advertisement: undefined };
@@ -42,19 +60,30 @@ export const DiscoveryRunner = actor({
       const failed = (error: unknown): void => {
         if (ctx.signal.aborted) return;
         run.context.failed(error instanceof Error ? error : new Error(String(error)));
-        ctx.after(DISCOVERY_RESTART_MS, 'again', error);
+        ctx.after(0, 'again');
       };
       void advertise(state, run.argument, run.context).catch(failed);
       void watch(run.argument, run.context, ctx).catch(failed);
     },
-    again: (_state, error: unknown) => {
-      throw error instanceof Error ? error : new FoundationError('stopped', 'The discovery strategy ended.');
-    },
+    // In order: the failure has been told.
+    again: (_state, _payload: undefined, ctx) => ctx.stop('shutdown'),
   },
   terminate: async state => {
     await state.advertisement?.[Symbol.asyncDispose]();
   },
 });
+
+/** The supervisor of one topology's strategies. */
+export function discoveryTree(strategies: readonly DiscoveryArgument[]): ReturnType<typeof supervisor> {
+  return supervisor({
+    maxRestarts: strategies.length * 100,
+    within: 10_000,
+    backoff: { initial: DISCOVERY_RESTART_MS, max: DISCOVERY_RESTART_MAX_MS, jitter: DISCOVERY_RESTART_JITTER },
+    children: strategies.map((argument, index) =>
+      child(DiscoveryRunner(argument), { id: `${index} ${argument.strategy.name}`, shutdown: DISCOVERY_STOP_MS }),
+    ),
+  });
+}
 
 async function advertise(
   state: { advertisement: AsyncDisposable | undefined },
@@ -68,8 +97,19 @@ async function advertise(
 }
 
 async function watch(argument: DiscoveryArgument, context: DiscoveryContext, ctx: Context<unknown>): Promise<void> {
-  for await (const addresses of argument.strategy.watch(context)) {
+  const { strategy, topology } = argument;
+  for await (const addresses of strategy.watch(context)) {
     if (ctx.signal.aborted) return;
-    argument.found(addresses);
+    try {
+      argument.found(addresses);
+    } catch (error) {
+      // The list hook is the user's.
+      context.failed(error instanceof Error ? error : new Error(String(error)));
+    }
   }
+  if (ctx.signal.aborted) return;
+  throw new FoundationError(
+    'stopped',
+    `The watch of strategy '${strategy.name}' (topology '${topology}') ended although the node runs. It is started again.`,
+  );
 }

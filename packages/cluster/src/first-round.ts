@@ -4,20 +4,24 @@ import type { Clock } from '@foundation-ts/core';
 export interface FirstRoundHost {
   /** Whether no dial is under way. */
   idle(): boolean;
-  /** Whether a connection with any member stands. */
-  connected(): boolean;
+  /** How many other members a connection stands with. */
+  connected(): number;
 }
 
 /**
  * The first round of discovery: over when every strategy has said whom it knows, or a member was found, and all dials are through.
- * A strategy that knows nobody may say nothing, hence the limit.
+ * A strategy that knows nobody may say nothing, hence the limit. Where so many nodes are expected it is over only when they are connected, and
+ * no dial is under way.
  */
 export class FirstRound {
   readonly #waiting: Set<number>;
   readonly #host: FirstRoundHost;
+  readonly #expected: number;
   #done: (() => void) | undefined = undefined;
 
-  constructor(strategies: number, host: FirstRoundHost) {
+  /** @param expected - how many nodes make the cluster, this one included; 1: nobody is waited for in particular */
+  constructor(strategies: number, expected: number, host: FirstRoundHost) {
+    this.#expected = expected;
     this.#waiting = new Set(Array.from({ length: strategies }, (_, index) => index));
     this.#host = host;
   }
@@ -28,8 +32,8 @@ export class FirstRound {
     this.#check();
   }
 
-  /** A dial is through. */
-  dialled(): void {
+  /** A dial is through, or a peer has dialled. */
+  changed(): void {
     this.#check();
   }
 
@@ -47,6 +51,9 @@ export class FirstRound {
   }
 
   #check(): void {
-    if (this.#host.idle() && (this.#waiting.size === 0 || this.#host.connected())) this.#done?.();
+    if (!this.#host.idle()) return;
+    const others = this.#host.connected();
+    const enough = this.#expected > 1 ? others + 1 >= this.#expected : this.#waiting.size === 0 || others > 0;
+    if (enough) this.#done?.();
   }
 }

@@ -1,6 +1,6 @@
 export type { ChannelMetrics } from './channel-metrics.js';
 export type { ChannelRule, MessageKind } from './channel-rules.js';
-export { JOIN_TIMEOUT_MS } from './defaults.js';
+export { BOOTSTRAP_TIMEOUT_MS, JOIN_TIMEOUT_MS } from './defaults.js';
 export { Definitions, unknownDefinition } from './definitions.js';
 export {
   available,
@@ -17,3 +17,4 @@ export { ClusterNode } from './node.js';
 export type { NodeChannels } from './node-channels.js';
 export type { ClusterNodeInit } from './node-init.js';
 export type { ReachabilityView } from './reachability.js';
+export type { ConnectContext, ConnectHook, ListHook, Topology } from './topology.js';

@@ -97,9 +97,9 @@ export class Members {
     return this.#peers.get(name);
   }
 
-  /** Whether at least one connection stands. */
-  get connected(): boolean {
-    return this.#peers.size > 0;
+  /** How many members a connection stands with. */
+  get connections(): number {
+    return this.#peers.size;
   }
 
   peers(): IterableIterator<Peer> {

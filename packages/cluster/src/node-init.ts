@@ -19,9 +19,10 @@ import {
   type Transport,
 } from '@foundation-ts/transport';
 import { type ChannelRule, channelRouter } from './channel-rules.js';
-import { JOIN_TIMEOUT_MS, MAX_NAME_LENGTH } from './defaults.js';
+import { BOOTSTRAP_TIMEOUT_MS, JOIN_TIMEOUT_MS, MAX_MEMBERS, MAX_NAME_LENGTH } from './defaults.js';
 import { Definitions } from './definitions.js';
 import { refExtensions } from './ref-codec.js';
+import { resolveTopologies, type Topology } from './topology.js';
 
 /** How a {@link ClusterNode} is made. */
 export interface ClusterNodeInit {
@@ -41,8 +42,18 @@ export interface ClusterNodeInit {
   readonly secret?: Uint8Array | readonly Uint8Array[];
   /** Who might be there; default: nobody, {@link ClusterNode.connect} by hand. */
   readonly discovery?: readonly DiscoveryStrategy[];
-  /** Milliseconds for which the start waits for a first round of discovery and dialling; default 500. 0: does not wait. */
+  /** Several named sources at once, with hooks; instead of `discovery`. */
+  readonly topologies?: readonly Topology[];
+  /**
+   * Milliseconds for which the start waits for a first round of discovery and dialling; default 500, with `expectedNodes` 30,000. 0: does
+   * not wait.
+   */
   readonly joinTimeout?: number;
+  /**
+   * How many nodes, this one included, make the cluster: the start waits until so many are connected, for `joinTimeout` at most, and goes on
+   * with a warning then. Default 1: waits for nobody in particular.
+   */
+  readonly expectedNodes?: number;
   /** What other nodes may start here. */
   readonly definitions?: readonly AnyDefinition[];
   /** Default `control`, `data` and `gossip`. */
@@ -77,7 +88,9 @@ const keys = [
   'port',
   'secret',
   'discovery',
+  'topologies',
   'joinTimeout',
+  'expectedNodes',
   'definitions',
   'channels',
   'channelRules',
@@ -101,8 +114,9 @@ export interface ResolvedInit {
   readonly host: string;
   readonly port: number;
   readonly secret: readonly Uint8Array[] | undefined;
-  readonly strategies: readonly DiscoveryStrategy[];
+  readonly topologies: readonly Topology[];
   readonly joinTimeout: number;
+  readonly expectedNodes: number;
   readonly channels: readonly ChannelDeclaration[] | undefined;
   readonly route: EndpointInit['route'];
   readonly roles: readonly string[];
@@ -124,6 +138,7 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
   if (typeof transport?.dial !== 'function') throw invalidOption('transport', transport, 'a Transport, such as tcp()');
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', port, '0 to 65535');
   const secret = checkSecrets(init.secret);
+  const expectedNodes = checkExpectedNodes(init.expectedNodes);
   const certified = transport.security !== undefined;
   if (transport.local !== true) checkBind(host, secret !== undefined, certified);
   let system: ActorSystem;
@@ -152,8 +167,9 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     host,
     port,
     secret,
-    strategies: checkStrategies(init.discovery),
-    joinTimeout: checkJoinTimeout(init.joinTimeout),
+    topologies: resolveTopologies(init.discovery, init.topologies),
+    joinTimeout: checkJoinTimeout(init.joinTimeout, expectedNodes > 1 ? BOOTSTRAP_TIMEOUT_MS : JOIN_TIMEOUT_MS),
+    expectedNodes,
     channels: init.channels,
     route: channelRouter(init.channelRules ?? []),
     roles: init.roles ?? [],
@@ -176,17 +192,6 @@ function checkSecrets(given: ClusterNodeInit['secret']): readonly Uint8Array[] |
   return secrets;
 }
 
-function checkStrategies(given: readonly DiscoveryStrategy[] | undefined): readonly DiscoveryStrategy[] {
-  if (given === undefined) return [];
-  if (!Array.isArray(given)) throw invalidOption('discovery', given, 'a list of strategies, such as [staticList([…])]');
-  for (const [index, strategy] of given.entries()) {
-    if (typeof strategy?.watch !== 'function') {
-      throw invalidOption(`discovery[${index}]`, strategy, 'a strategy, such as staticList([…]), sameHost(), gossip()');
-    }
-  }
-  return given;
-}
-
 function checkDefinitions(given: readonly AnyDefinition[] | undefined): readonly AnyDefinition[] {
   if (given === undefined) return [];
   if (!Array.isArray(given)) throw invalidOption('definitions', given, 'a list of definitions, such as [Counter]');
@@ -198,9 +203,15 @@ function checkDefinitions(given: readonly AnyDefinition[] | undefined): readonly
   return given;
 }
 
-function checkJoinTimeout(given = JOIN_TIMEOUT_MS): number {
-  if (!(typeof given === 'number' && given >= 0)) throw invalidOption('joinTimeout', given, 'milliseconds, 0 or more');
-  return given;
+function checkJoinTimeout(given: unknown, fallback: number): number {
+  const timeout = given ?? fallback;
+  if (typeof timeout === 'number' && timeout >= 0) return timeout;
+  throw invalidOption('joinTimeout', timeout, 'milliseconds, 0 or more');
+}
+
+function checkExpectedNodes(given = 1): number {
+  if (Number.isInteger(given) && given >= 1 && given <= MAX_MEMBERS) return given;
+  throw invalidOption('expectedNodes', given, `1 to ${MAX_MEMBERS}, this node included`);
 }
 
 function checkText(option: string, value: unknown): void {

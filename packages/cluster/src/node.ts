@@ -22,13 +22,15 @@ import type { Endpoint, Peer } from '@foundation-ts/transport';
 import { DIAL_TIMEOUT_MS, DRAIN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import { Dialer } from './dialer.js';
-import { DiscoveryRunner } from './discovery-runner.js';
+import { discoveryTree } from './discovery-runner.js';
+import type { DiscoverySource } from './discovery-sources.js';
 import { FirstRound } from './first-round.js';
 import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
 import { NodeChannels } from './node-channels.js';
 import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
 import { Router } from './router.js';
+import type { Topology } from './topology.js';
 import { CONTROL, messageOf } from './wire.js';
 
 /**
@@ -56,6 +58,8 @@ export class ClusterNode implements AsyncDisposable {
   #address: Address | undefined = undefined;
   #systemBranch: SupervisorHandle | undefined = undefined;
   #userBranch: SupervisorHandle | undefined = undefined;
+  /** One supervisor a topology. */
+  readonly #discoveryBranches: SupervisorHandle[] = [];
   #state: 'starting' | 'running' | 'leaving' | 'closed' = 'starting';
   #closing: Promise<void> | undefined = undefined;
   #resolveStopped!: (why: string) => void;
@@ -108,7 +112,7 @@ export class ClusterNode implements AsyncDisposable {
         return peer !== undefined && (incarnation === undefined || peer.identity.incarnation === incarnation);
       },
       refused: name => this.#members.confirmCrash(name),
-      dialled: () => this.#firstRound?.dialled(),
+      dialled: () => this.#firstRound?.changed(),
       goneFor: error => this.#selfDowned(error.message),
     });
   }
@@ -130,52 +134,67 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { host, port, strategies, secret } = this.#init;
+    const { host, port, topologies, joinTimeout, expectedNodes } = this.#init;
     const address = await this.#endpoint.listen({ host, port });
     this.#address = address;
-    this.#dialer.setOwn([address]);
+    this.#dialer.setOwn(this.#endpoint.addresses);
     this.#members.setAddress(address);
     this.#systemBranch = await this.system.supervise(supervisor({ maxRestarts: 100, within: 10_000 }));
     this.#userBranch = await this.system.supervise(supervisor({ maxRestarts: 0 }));
-    this.system.watch(this.#systemBranch.pid, () => {
-      const what = "the node's own actors can't be kept running";
-      this.#giveUp(`failed: ${what}`, `${what}. It stops.`);
-    });
-    this.#router.guard(this.#systemBranch.pid, this.#userBranch.pid);
-    const advertised = {
-      name: this.name,
-      clusterId: this.clusterId,
-      incarnation: this.incarnation,
-      address,
-    };
-    const firstRound = new FirstRound(strategies.length, {
+    this.#guard(this.#systemBranch.pid);
+    const strategies = topologies.reduce((sum, topology) => sum + topology.strategies.length, 0);
+    const firstRound = new FirstRound(strategies, expectedNodes, {
       idle: () => this.#dialer.idle,
-      connected: () => this.#members.connected,
+      connected: () => this.#members.connections,
     });
     this.#firstRound = firstRound;
     this.#state = 'running';
-    for (const [index, strategy] of strategies.entries()) {
-      const argument = {
-        strategy,
-        system: this.system,
-        advertised,
-        clusterId: this.clusterId,
-        secret,
-        found: (addresses: readonly Address[]) => {
-          this.#dialer.setSource(`${index} ${strategy.name}`, addresses);
-          firstRound.found(index);
-        },
-      };
-      await this.#systemBranch.startChild({
-        id: `discovery ${index} ${strategy.name}`,
-        start: DiscoveryRunner(argument),
-        restart: 'permanent',
-        shutdown: 2_000,
-      });
+    let next = 0;
+    for (const topology of topologies) {
+      const first = next;
+      next += topology.strategies.length;
+      const branch = await this.system.supervise(this.#discovery(topology, index => firstRound.found(first + index)));
+      this.#discoveryBranches.push(branch);
+      this.#guard(branch.pid);
     }
-    await firstRound.over(this.clock, this.#init.joinTimeout);
+    await firstRound.over(this.clock, joinTimeout);
     this.#firstRound = undefined;
+    const known = this.#members.connections + 1;
+    if (known < expectedNodes) {
+      this.log.warn(
+        { node: this.name, known, expected: expectedNodes },
+        `only ${known} of the ${expectedNodes} nodes expected were found within joinTimeout (${joinTimeout} ms); the node goes on without the others`,
+      );
+    }
     this.channels.start();
+  }
+
+  /** Its end is the node's, and nobody else may end it. */
+  #guard(branch: Pid): void {
+    this.#router.guard([branch], (this.#userBranch as SupervisorHandle).pid);
+    this.system.watch(branch, () => {
+      const what = "the node's own actors can't be kept running";
+      this.#giveUp(`failed: ${what}`, `${what}. It stops.`);
+    });
+  }
+
+  /** What runs a topology's strategies. */
+  #discovery(topology: Topology, told: (index: number) => void): ReturnType<typeof discoveryTree> {
+    const { name, strategies, connect, list, protocol } = topology;
+    const { addresses } = this.#endpoint;
+    const address = addresses.find(each => each.protocol === protocol) ?? (this.#address as Address);
+    const { clusterId, incarnation, system } = this;
+    const advertised = { name: this.name, clusterId, incarnation, address };
+    return discoveryTree(
+      strategies.map((strategy, index) => {
+        const source: DiscoverySource = { topology: name, strategy: strategy.name, connect };
+        const found = (set: readonly Address[]): void => {
+          this.#dialer.setSource(source, list === undefined ? set : list(set));
+          told(index);
+        };
+        return { topology: name, strategy, system, advertised, clusterId, secret: this.#init.secret, found };
+      }),
+    );
   }
 
   // --- views ----------------------------------------------------------------------------------------------------
@@ -360,6 +379,7 @@ export class ClusterNode implements AsyncDisposable {
     }
     this.#dialer.connected(peer);
     this.#members.peerUp(peer);
+    this.#firstRound?.changed();
   }
 
   #peerDown(peer: Peer, reason: Error | undefined): void {
@@ -441,9 +461,14 @@ export class ClusterNode implements AsyncDisposable {
     const aborted = new Promise<void>(resolve => {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    await Promise.race([this.#runLeaveHooks(signal), aborted]);
+    await Promise.race([Promise.all([this.#leaveDiscovery(), this.#runLeaveHooks(signal)]), aborted]);
     await this.#userBranch?.stop();
     this.#members.setStatus('removed');
+  }
+
+  /** Nobody is to find this node any more, nor it anybody. */
+  async #leaveDiscovery(): Promise<void> {
+    await Promise.all(this.#discoveryBranches.map(branch => branch.stop()));
   }
 
   async #runLeaveHooks(signal: AbortSignal): Promise<void> {
@@ -458,15 +483,17 @@ export class ClusterNode implements AsyncDisposable {
 
   /** Ends everything but the node's own actors, at once. */
   #killUsers(): void {
-    const own = this.#systemBranch?.pid;
+    const own = [this.#systemBranch, ...this.#discoveryBranches].map(branch => branch?.pid);
     for (const { pid, parent } of [...this.system.processes()]) {
-      if (own === undefined || !(pid.equals(own) || parent?.equals(own))) this.system.exit(pid, 'kill');
+      if (!own.some(branch => branch?.equals(pid) || (parent !== undefined && branch?.equals(parent))))
+        this.system.exit(pid, 'kill');
     }
   }
 
   async #close(why: string): Promise<void> {
     if (this.#state === 'closed') return;
     await this.#userBranch?.stop();
+    await this.#leaveDiscovery();
     await this.#systemBranch?.stop();
     this.#dialer.stop();
     this.channels.stop();

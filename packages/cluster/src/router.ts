@@ -28,7 +28,8 @@ export class Router implements RemoteGateway {
   readonly #calls = new Map<Peer, CallTable>();
   #nextCall = 1;
   /** Numbers of the node's own supervisors; 0 is nobody's. */
-  #systemBranch = 0;
+  /** The supervisors at the root of the node's own actors, and that of the user's trees. */
+  readonly #branches = new Set<number>();
   #userBranch = 0;
 
   constructor(system: ActorSystem, definitions: Definitions, peerOf: (node: string) => Peer | undefined) {
@@ -38,8 +39,8 @@ export class Router implements RemoteGateway {
   }
 
   /** Peers neither command nor end the node's own supervisors, and don't end the actors of the first. */
-  guard(systemBranch: Pid, userBranch: Pid): void {
-    this.#systemBranch = systemBranch.id;
+  guard(branches: readonly Pid[], userBranch: Pid): void {
+    for (const { id } of [...branches, userBranch]) this.#branches.add(id);
     this.#userBranch = userBranch.id;
   }
 
@@ -248,13 +249,14 @@ export class Router implements RemoteGateway {
 
   #target(value: unknown): number | string {
     const to = targetOf(value);
-    if (to !== 0 && (to === this.#systemBranch || to === this.#userBranch)) throw ownActor(to);
+    if (typeof to === 'number' && this.#branches.has(to)) throw ownActor(to);
     return to;
   }
 
   #isOwn(to: Pid): boolean {
-    if (to.id === this.#systemBranch || to.id === this.#userBranch) return true;
-    return this.#system.process(to)?.parent?.id === this.#systemBranch;
+    if (this.#branches.has(to.id)) return true;
+    const parent = this.#system.process(to)?.parent?.id;
+    return parent !== undefined && parent !== this.#userBranch && this.#branches.has(parent);
   }
 
   #answer(peer: Peer, channel: string, message: readonly unknown[]): RemoteAnswer {

@@ -63,6 +63,12 @@ export class Endpoint {
     return this.#listener?.address;
   }
 
+  /** Every address at which this node listens; several with several transports. */
+  get addresses(): readonly Address[] {
+    const listener = this.#listener;
+    return listener === undefined ? [] : (listener.addresses ?? [listener.address]);
+  }
+
   /**
    * Starts to accept peers. Call `checkBind` first: without a secret only loopback is safe.
    * @param options.port - 0 picks a free one

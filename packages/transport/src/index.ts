@@ -38,6 +38,7 @@ export type {
   PeerIdentity,
   SendResult,
 } from './peer.js';
+export { several, type TransportPart } from './several.js';
 export type {
   Connection,
   ConnectionEvents,

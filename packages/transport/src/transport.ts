@@ -64,6 +64,8 @@ export interface DialOptions {
 export interface Listener {
   /** Where it listens, with the port that was picked. */
   readonly address: Address;
+  /** Every address at which it listens, that one first; left out where there is only one. */
+  readonly addresses?: readonly Address[];
   /** Stops accepting; connections that stand are left alone. */
   close(): Promise<void>;
 }
