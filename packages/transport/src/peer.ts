@@ -39,6 +39,19 @@ export interface Peer {
    * @throws FoundationError `not-sendable`, or `too-large` for either side's limit
    */
   send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult;
+  /** The channel on which {@link send} last was to send: the one it was given, unless `EndpointInit.route` chose another. */
+  readonly routed: string;
+  /** Whether a message of another partition that is sent now may arrive before some that were sent on that channel. */
+  overtakes(channel: string): boolean;
+  /**
+   * Sends `message`, which is to be short, on every connection on which something sent on one of these channels may be under way, behind all
+   * of that: whatever its partition, whatever the channel's policy gives up. No policy and no bound of its queue holds the message itself up.
+   * @param channels - undefined for all
+   * @returns how many copies are to arrive; undefined when so much waits already that it could not be sent on each
+   */
+  fence(channels: readonly string[] | undefined, message: unknown): number | undefined;
+  /** A number by which both sides tell this session from others between them. */
+  readonly tag: number;
   /** Bytes of messages that wait to be written on a channel. */
   queued(channel: string): number;
   stats(): readonly ChannelStats[];

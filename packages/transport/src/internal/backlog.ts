@@ -7,6 +7,8 @@ export interface Waiting {
   readonly partition: Partition;
   parts: EncodedParts;
   onDropped: (() => void) | undefined;
+  /** It comes behind what waits before it, of whatever partition, and is never given up. */
+  readonly fence: boolean;
 }
 
 /** Messages of a channel that gives up what is old or stale, in the order in which they will be sent. */
@@ -37,10 +39,18 @@ export class Backlog {
   }
 
   add(parts: EncodedParts, partition: Partition, onDropped: (() => void) | undefined): void {
-    const waiting: Waiting = { partition, parts: snapshot(parts), onDropped };
-    this.#queue.push(waiting);
+    const waiting: Waiting = { partition, parts: snapshot(parts), onDropped, fence: false };
     this.#newest?.set(partition, waiting);
-    this.bytes += parts.bytes;
+    this.#push(waiting);
+  }
+
+  addFence(parts: EncodedParts): void {
+    this.#push({ partition: undefined, parts: snapshot(parts), onDropped: undefined, fence: true });
+  }
+
+  #push(waiting: Waiting): void {
+    this.#queue.push(waiting);
+    this.bytes += waiting.parts.bytes;
     this.count++;
   }
 
@@ -56,7 +66,7 @@ export class Backlog {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    this.#newest?.delete(waiting.partition);
+    if (!waiting.fence) this.#newest?.delete(waiting.partition);
     this.bytes -= waiting.parts.bytes;
     this.count--;
     return waiting;

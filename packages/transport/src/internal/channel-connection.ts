@@ -178,6 +178,11 @@ export class ChannelConnection implements LinkOwner {
     return this.#retireSent && this.#retireSeen;
   }
 
+  /** Nothing more may be sent here: the channel is closed, and the other side has been told. */
+  get silent(): boolean {
+    return this.#retireSent;
+  }
+
   /** Sends what is queued, and then nothing more: the channel is closed. */
   retire(): void {
     this.#retiring = true;

@@ -40,10 +40,21 @@ export interface OutboundInit {
   readonly turnBytes: number;
 }
 
+/** A message that arrives after what waits in several lanes: the last of them lets it through. */
+class Fence {
+  readonly bytes: Uint8Array;
+  lanes: number;
+
+  constructor(bytes: Uint8Array, lanes: number) {
+    this.bytes = bytes;
+    this.lanes = lanes;
+  }
+}
+
 /** Messages of one partition from its first large one on: they wait for each other, and for nobody else. */
 interface Lane {
   readonly partition: Partition;
-  readonly queue: (LargeMessage | Uint8Array)[];
+  readonly queue: (LargeMessage | Uint8Array | Fence)[];
   head: number;
 }
 
@@ -135,6 +146,24 @@ export class Outbound {
     return 'sent';
   }
 
+  /** Whether what is pushed now may be written before some of what was pushed already, of another partition. */
+  get overtakes(): boolean {
+    return this.#lanes.size > 0 || this.#backlog !== undefined;
+  }
+
+  /**
+   * Takes a short message that is written after all that was taken before it, of whatever partition, and that no policy gives up.
+   * @returns false when far more waits than the queue may hold
+   */
+  pushFence(parts: EncodedParts): boolean {
+    if (this.queuedBytes > this.#init.queueBytes + FENCE_BYTES) return false;
+    this.queuedBytes += parts.bytes;
+    this.queuedMessages++;
+    if (this.#backlog === undefined || this.#backlog.count === 0) this.#commitFence(parts);
+    else this.#backlog.addFence(parts);
+    return true;
+  }
+
   /** A connection takes the place of a lost one: goes on after what the other side has. @returns the number of the first message that follows */
   resume(sink: FrameSink, credit: number, received: number): number {
     const first = (this.#retained as Retained).restart(received);
@@ -189,6 +218,7 @@ export class Outbound {
     if (this.#batch.count > 0) dropped.push({ count: this.#batch.count, batch: this.#batch.seal() });
     for (const { queue, head } of this.#ring) {
       for (const message of queue.slice(head)) {
+        if (message instanceof Fence) continue;
         dropped.push({ count: 1, message });
         if (message instanceof LargeMessage) message.ready = true;
       }
@@ -268,6 +298,10 @@ export class Outbound {
     if (this.#init.whenFull === 'drop-oldest') {
       while (this.#isFull(parts.bytes) && backlog.count > 0) {
         const oldest = backlog.shift();
+        if (oldest?.fence === true) {
+          this.#commitFence(oldest.parts);
+          continue;
+        }
         this.queuedBytes -= oldest?.parts.bytes ?? 0;
         this.queuedMessages--;
         this.dropped++;
@@ -292,9 +326,10 @@ export class Outbound {
   #feed(backlog: Backlog): void {
     for (let waiting = backlog.peek(); waiting !== undefined; waiting = backlog.peek()) {
       if (this.#sealed.length > 0 || this.#ring.length >= MAX_INTERLEAVED || this.credit <= this.#batch.bytes) return;
-      if (this.#lanes.has(waiting.partition)) return;
+      if (!waiting.fence && this.#lanes.has(waiting.partition)) return;
       backlog.shift();
-      this.#commit(waiting.parts, waiting.partition);
+      if (waiting.fence) this.#commitFence(waiting.parts);
+      else this.#commit(waiting.parts, waiting.partition);
     }
   }
 
@@ -317,6 +352,21 @@ export class Outbound {
       if (!this.#batch.fits(bytes)) this.#seal();
       this.#batch.addParts(parts);
     }
+  }
+
+  #commitFence(parts: EncodedParts): void {
+    const bytes = parts.buffer.slice(parts.start, parts.end);
+    if (this.#ring.length === 0) {
+      this.#addSmall(bytes);
+      return;
+    }
+    const fence = new Fence(bytes, this.#ring.length);
+    for (const lane of this.#ring) lane.queue.push(fence);
+  }
+
+  #addSmall(bytes: Uint8Array): void {
+    if (!this.#batch.fits(bytes.length)) this.#seal();
+    this.#batch.addBytes(bytes);
   }
 
   #takeId(): number {
@@ -414,9 +464,8 @@ export class Outbound {
         next.barrier = this.#barrier();
         return;
       }
-      const small = next as Uint8Array;
-      if (!this.#batch.fits(small.length)) this.#seal();
-      this.#batch.addBytes(small);
+      if (!(next instanceof Fence)) this.#addSmall(next as Uint8Array);
+      else if (--next.lanes === 0) this.#addSmall(next.bytes);
       lane.queue[lane.head++] = EMPTY;
     }
     this.#lanes.delete(lane.partition);
@@ -453,3 +502,5 @@ export class Outbound {
 }
 
 const EMPTY = new Uint8Array(0);
+/** By how much the bytes that wait may exceed the queue's bound because of fences. */
+const FENCE_BYTES = 1024 * 1024;

@@ -40,6 +40,8 @@ export class SessionChannels {
   /** Opened, but not all connections stand. */
   readonly #joining = new Map<string, readonly ChannelConnection[]>();
   readonly #fallback: readonly ChannelConnection[];
+  /** The channels of the beginning. */
+  readonly #first: ReadonlySet<string>;
   #told: readonly ResolvedChannel[];
   #offers: readonly ChannelOffer[];
   #retry: Timer | undefined;
@@ -50,6 +52,7 @@ export class SessionChannels {
     this.#told = init.told;
     this.#offers = init.offers;
     for (const agreed of init.agreed) this.#byName.set(agreed.channel.name, this.#connections(agreed));
+    this.#first = new Set(this.#byName.keys());
     this.#setSlots([...this.#byName.values()].flat());
     const fallback = this.#byName.get(FALLBACK_CHANNEL) ?? this.#byName.values().next().value;
     if (fallback === undefined) throw new Error('a session without channels');
@@ -59,6 +62,15 @@ export class SessionChannels {
   /** The connections of a channel, or of the one that stands in for it. */
   of(channel: string): readonly ChannelConnection[] {
     return this.#byName.get(channel) ?? this.#fallback;
+  }
+
+  /** The connections on which something sent on one of these channels may be under way; undefined for any channel. */
+  carriers(names: readonly string[] | undefined): readonly ChannelConnection[] {
+    const open = this.slots.filter(slot => !slot.silent);
+    if (names === undefined) return open;
+    // What was sent on a channel before it was opened travels on the fallback.
+    const fallback = names.some(name => !this.#first.has(name) || !this.#byName.has(name));
+    return open.filter(slot => names.includes(slot.channel) || (fallback && this.#fallback.includes(slot)));
   }
 
   rise(): void {

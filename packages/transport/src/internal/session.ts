@@ -43,6 +43,8 @@ export class Session implements Peer {
   readonly budget: ReassemblyBudget;
   readonly windowShare: WindowShare = { left: WINDOW_SHARE };
   readonly roundTrip = new LeastRoundTrip();
+  readonly tag: number;
+  routed = '';
   readonly #settings: Settings;
   readonly #events: SessionEvents;
   readonly #messageBytes: number;
@@ -60,6 +62,7 @@ export class Session implements Peer {
     this.identity = init.identity;
     this.dialled = init.dialled;
     this.id = init.id;
+    this.tag = Number.parseInt(init.id.slice(0, 8), 16);
     this.key = init.key;
     this.#settings = init.settings;
     this.#events = init.events;
@@ -95,7 +98,8 @@ export class Session implements Peer {
     if (this.#state !== 'up') return 'closed';
     const parts = this.#encode(channel, message);
     const { route } = this.#settings;
-    const connections = this.channels.of(route === undefined ? channel : route(channel, message, parts.bytes));
+    this.routed = route === undefined ? channel : route(channel, message, parts.bytes);
+    const connections = this.channels.of(this.routed);
     const connection = (
       connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
     ) as ChannelConnection;
@@ -105,6 +109,19 @@ export class Session implements Peer {
       queueMicrotask(this.#flush);
     }
     return result;
+  }
+
+  overtakes(channel: string): boolean {
+    const connections = this.channels.of(channel);
+    return connections.length > 1 || connections[0]?.outbound.overtakes !== false;
+  }
+
+  fence(channels: readonly string[] | undefined, message: unknown): number | undefined {
+    if (this.#state !== 'up') return 0;
+    const carriers = this.channels.carriers(channels);
+    const parts = this.#settings.codec.encodeParts(message);
+    this.schedule();
+    return carriers.every(connection => connection.outbound.pushFence(parts)) ? carriers.length : undefined;
   }
 
   /** @throws FoundationError `not-sendable`, `too-large` */
