@@ -98,9 +98,9 @@ export interface Context<S = unknown> {
 }
 
 type Untyped = {
-  call(op: string, payload?: unknown, options?: unknown, within?: Answer): Promise<unknown>;
-  cast(op: string, payload?: unknown, options?: unknown): void;
-  offer(op: string, payload?: unknown, options?: unknown, within?: Answer): Promise<void>;
+  call(op: string, payload?: unknown, options?: unknown, within?: Answer, by?: Process): Promise<unknown>;
+  cast(op: string, payload?: unknown, options?: unknown, by?: Process): void;
+  offer(op: string, payload?: unknown, options?: unknown, within?: Answer, by?: Process): Promise<void>;
 };
 
 /** The one implementation of {@link Context}. */
@@ -268,7 +268,7 @@ export class ActorContext implements Context<unknown> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
     if ((ref as unknown as ActorRef).pointsTo(this.#process)) return Promise.reject(callingSelf(op, this.#process));
-    const reply = (ref as unknown as Untyped).call(op, rest[0], rest[1], this.within);
+    const reply = (ref as unknown as Untyped).call(op, rest[0], rest[1], this.within, this.#process);
     return reply as Promise<ReplyOf<CallsOf<D>[O]>>;
   }
 
@@ -277,7 +277,7 @@ export class ActorContext implements Context<unknown> {
     op: O,
     ...rest: PayloadArgs<PayloadOf<CastsOf<D>[O]>, SendOptions>
   ): void {
-    if (this.#process.alive) (ref as unknown as Untyped).cast(op, ...rest);
+    if (this.#process.alive) (ref as unknown as Untyped).cast(op, rest[0], rest[1], this.#process);
   }
 
   offer<D extends AnyDefinition, O extends keyof CastsOf<D> & string>(
@@ -287,7 +287,7 @@ export class ActorContext implements Context<unknown> {
   ): Promise<void> {
     const stopped = this.#stopped(op);
     if (stopped !== undefined) return Promise.reject(stopped);
-    return (ref as unknown as Untyped).offer(op, rest[0], rest[1], this.within);
+    return (ref as unknown as Untyped).offer(op, rest[0], rest[1], this.within, this.#process);
   }
 
   #stopped(op: string): FoundationError | undefined {

@@ -18,6 +18,12 @@ export class RemoteName {
   }
 }
 
+/** An actor that sends, as far as a gateway has to know it. */
+export interface Sender {
+  /** What the gateway remembers of where the actor's messages went; 0: nothing. Only the gateway reads and writes it. */
+  trail: number;
+}
+
 /** Options of a spawn. */
 export interface SpawnOptions {
   /** Registers the actor under this local name before its `init` runs. */
@@ -27,24 +33,45 @@ export interface SpawnOptions {
 }
 
 /**
- * What the local runtime needs of a cluster: how to reach pids of other nodes. Signals from a node to a pid keep their order.
+ * What the local runtime needs of a cluster: how to reach pids of other nodes. Signals from a node to a pid keep their order, and `exit` and
+ * `down` come behind what their sender (`by`, where it is known) has sent to actors of that node before.
  * The cluster package implements it; without one, everything remote is `noconnection`.
  */
 export interface RemoteGateway {
   /** @throws FoundationError `not-sendable`, `too-large`; what can't be delivered becomes a dead letter. */
-  cast(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined): void;
+  cast(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    by: Sender | undefined,
+  ): void;
   /** Settles `call` in any event (unless its time runs out first). @throws as {@link cast} */
-  call(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void;
+  call(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by: Sender | undefined,
+  ): void;
   /** Settles `call` once the target's mailbox has accepted the cast. @throws as {@link cast} */
-  offer(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void;
+  offer(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by: Sender | undefined,
+  ): void;
   spawn(on: string, start: Start<AnyDefinition>, options: SpawnOptions, parent: Pid | undefined): Promise<Pid>;
   link(from: Pid, to: Pid): void;
   unlink(from: Pid, to: Pid): void;
-  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void;
+  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean, by: Sender | undefined): void;
   monitor(from: Pid, to: Pid, monitor: MonitorRef): void;
   demonitor(from: Pid, to: Pid, monitor: MonitorRef): void;
   /** `from`, a local actor watched by the remote `to`, has ended. */
-  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason): void;
+  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason, by: Sender | undefined): void;
 }
 
 /** What `ctx.subscribe` needs of a pub/sub service. */

@@ -24,6 +24,10 @@ export class Links {
     this.#more.set(id, pid);
   }
 
+  has(id: number | string): boolean {
+    return this.#id === id || this.#more?.has(id) === true;
+  }
+
   /** @returns whether there was such a link */
   delete(id: number | string): boolean {
     if (this.#id !== id) return this.#more?.delete(id) === true;

@@ -1,5 +1,6 @@
 import type { DeadlineList, Deadlines, Expiring } from './deadlines.js';
 import { FoundationError } from './errors.js';
+import type { Sender } from './gateway.js';
 
 /** Who waits for the answer of a call: a local caller's {@link PendingCall}, or the connection that a remote call came by. */
 export interface Answer {
@@ -9,6 +10,8 @@ export interface Answer {
   remaining(): number;
   /** Set once the caller gave up (time-out, abort) before it was answered: with this error. */
   readonly givenUp?: FoundationError | undefined;
+  /** Of a call from another node: the actor that got it, in whose name the answer is sent. */
+  by?: Sender | undefined;
   succeed(value: unknown): void;
   fail(error: Error): void;
 }

@@ -4,6 +4,7 @@ import { FoundationError } from './errors.js';
 import { type ExitReason, formatReason, toExitReason } from './exit-reason.js';
 import { Failure } from './failure.js';
 import { Fifo } from './fifo.js';
+import type { Sender } from './gateway.js';
 import type { Links } from './links.js';
 import { Mailbox } from './mailbox.js';
 import type { Answer } from './pending-call.js';
@@ -50,8 +51,9 @@ interface OfferWaiter {
 }
 
 /** One actor at run time. Everything here is for the runtime; users hold refs and contexts. */
-export class Process implements Runnable {
+export class Process implements Runnable, Sender {
   queued = false;
+  trail = 0;
   status: ProcessStatus = 'starting';
   /** An async handler is under way. */
   busy = false;

@@ -62,13 +62,17 @@ export class ActorRef {
     return target === process || (target instanceof Pid && target.equals(process.pid));
   }
 
-  /** @param within - the call being handled, whose remaining time and abort bound this one */
-  call(op: string, payload?: unknown, options?: CallOptions, within?: Answer): Promise<unknown> {
-    if (this.#resolver !== undefined) return this.#callResolved(op, payload, options, within);
-    return this.#callOnce(this.#target as Target, op, payload, options, within);
+  /**
+   * @param within - the call being handled, whose remaining time and abort bound this one
+   * @param by - who calls, if that is known
+   */
+  call(op: string, payload?: unknown, options?: CallOptions, within?: Answer, by?: Process): Promise<unknown> {
+    if (this.#resolver !== undefined) return this.#callResolved(op, payload, options, within, by);
+    return this.#callOnce(this.#target as Target, op, payload, options, within, by);
   }
 
-  cast(op: string, payload?: unknown, options?: SendOptions): void {
+  /** @param by - as of {@link call} */
+  cast(op: string, payload?: unknown, options?: SendOptions, by?: Process): void {
     const target = this.#target;
     if (target instanceof Process && target.alive) {
       const { copy } = this.#system;
@@ -80,16 +84,16 @@ export class ActorRef {
       this.#system.deadLetters.add({ to: this.toString(), op, payload, reason: 'noproc' });
       return;
     }
-    this.#system.cast(found, op, payload, options ?? this.#options);
+    this.#system.cast(found, op, payload, options ?? this.#options, by);
   }
 
-  /** @param within - as of {@link call} */
-  offer(op: string, payload?: unknown, options?: CallOptions, within?: Answer): Promise<void> {
+  /** @param within - as of {@link call}, and so `by` */
+  offer(op: string, payload?: unknown, options?: CallOptions, within?: Answer, by?: Process): Promise<void> {
     const target = this.#resolve();
     if (target === undefined) return Promise.reject(this.#unresolved(op));
     const call = new PendingCall(this.#system, op, this);
     this.#start(call, options, within);
-    if (!call.settled) this.#system.offer(target, op, payload, options ?? this.#options, call);
+    if (!call.settled) this.#system.offer(target, op, payload, options ?? this.#options, call, by);
     return call.promise as Promise<void>;
   }
 
@@ -107,6 +111,7 @@ export class ActorRef {
     payload: unknown,
     options: CallOptions | undefined,
     within: Answer | undefined,
+    by: Process | undefined,
   ): Promise<unknown> {
     const call = new PendingCall(this.#system, op, this);
     if (target instanceof Process && within === undefined && target.prompt) {
@@ -117,7 +122,7 @@ export class ActorRef {
       }
     }
     this.#start(call, options, within);
-    if (!call.settled) this.#system.call(target, op, payload, options ?? this.#options, call);
+    if (!call.settled) this.#system.call(target, op, payload, options ?? this.#options, call, by);
     return call.promise;
   }
 
@@ -127,6 +132,7 @@ export class ActorRef {
     payload: unknown,
     options: CallOptions | undefined,
     within: Answer | undefined,
+    by: Process | undefined,
   ): Promise<unknown> {
     const { clock } = this.#system;
     let timeout = options?.timeout ?? this.#options?.timeout ?? CALL_TIMEOUT;
@@ -135,7 +141,7 @@ export class ActorRef {
       const target = this.#resolve();
       if (target === undefined) throw this.#unresolved(op);
       try {
-        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout }, within);
+        return await this.#callOnce(target, op, payload, { ...this.#options, ...options, timeout }, within, by);
       } catch (error) {
         if (!isFoundationError(error, 'moved') || clock.now() + RETRY_MOVED_AFTER >= deadline) throw error;
         await new Promise<void>(resolve => clock.setTimeout(resolve, RETRY_MOVED_AFTER));

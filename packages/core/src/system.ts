@@ -368,22 +368,30 @@ export class ActorSystem implements CallHost {
 
   // --- messages -------------------------------------------------------------------------------------------------
 
-  cast(target: Target, op: string, payload: unknown, options: SendOptions | undefined): void {
+  /** @param by - who sends; default: the actor whose handler is on the stack. So of {@link call} and {@link offer} */
+  cast(target: Target, op: string, payload: unknown, options: SendOptions | undefined, by?: Process): void {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
       local.enqueueCast(op, this.copy === undefined ? payload : this.#copied(local, payload));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
-      if (moved?.forward === true) this.cast(moved.to, op, payload, options);
+      if (moved?.forward === true) this.cast(moved.to, op, payload, options, by);
       else this.deadLetters.add({ to: String(target), op, payload, reason: moved === undefined ? 'noproc' : 'moved' });
     } else if (this.gateway === undefined) {
       this.deadLetters.add({ to: String(target), op, payload, reason: 'noconnection' });
     } else {
-      this.gateway.cast(local, op, payload, options);
+      this.gateway.cast(local, op, payload, options, by ?? this.current);
     }
   }
 
-  call(target: Target, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+  call(
+    target: Target,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by?: Process,
+  ): void {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
       if (local === this.current) call.fail(callingSelf(op, local));
@@ -391,23 +399,30 @@ export class ActorSystem implements CallHost {
       else this.#attempt(call, () => local.enqueueCall(op, this.#copied(local, payload), call));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
-      if (moved?.forward === true) this.call(moved.to, op, payload, options, call);
+      if (moved?.forward === true) this.call(moved.to, op, payload, options, call, by);
       else call.fail(this.#gone(target, op, moved));
     } else {
-      this.#remotely(call, op, target, gateway => gateway.call(local, op, payload, options, call));
+      this.#remotely(call, op, target, gateway => gateway.call(local, op, payload, options, call, by ?? this.current));
     }
   }
 
-  offer(target: Target, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
+  offer(
+    target: Target,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by?: Process,
+  ): void {
     const local = this.#localTarget(target);
     if (local instanceof Process) {
       this.#attempt(call, () => local.enqueueOffer(op, this.#copied(local, payload), call));
     } else if (local === undefined) {
       const moved = this.#movedTo(target);
-      if (moved?.forward === true) this.offer(moved.to, op, payload, options, call);
+      if (moved?.forward === true) this.offer(moved.to, op, payload, options, call, by);
       else call.fail(this.#gone(target, op, moved));
     } else {
-      this.#remotely(call, op, target, gateway => gateway.offer(local, op, payload, options, call));
+      this.#remotely(call, op, target, gateway => gateway.offer(local, op, payload, options, call, by ?? this.current));
     }
   }
 
@@ -444,8 +459,10 @@ export class ActorSystem implements CallHost {
   ): void {
     const process = typeof to === 'number' ? this.#processes.get(to) : this.names.whereis(to);
     if (process !== undefined) {
-      if (answer !== undefined) process.enqueueCall(op, payload, answer);
-      else if (accept !== undefined) process.enqueueOffer(op, payload, accept);
+      if (answer !== undefined) {
+        answer.by = process;
+        process.enqueueCall(op, payload, answer);
+      } else if (accept !== undefined) process.enqueueOffer(op, payload, accept);
       else process.enqueueCast(op, payload);
       return;
     }
@@ -507,7 +524,7 @@ export class ActorSystem implements CallHost {
   /** Sends an exit signal, by default in the name of no actor; `kill` can't be trapped, `normal` ends none but its sender. */
   exit(to: Pid, reason: ExitReason, from: Pid = this.#hostPid()): void {
     if (to.node === this.node) this.#signal(() => this.receiveExit(from, to, reason, false));
-    else this.gateway?.exit(from, to, reason, false);
+    else this.gateway?.exit(from, to, reason, false, this.process(from));
   }
 
   /** An exit signal has arrived for a local pid. */
@@ -531,6 +548,20 @@ export class ActorSystem implements CallHost {
       this.#stopStarting(process, reason);
       process.exit(reason);
     }
+  }
+
+  /**
+   * An exit signal has overtaken what its sender sent before it, and comes again behind that. It acts only where it takes the actor down whatever
+   * waits: a trapped one keeps its place, and one by a link that is not known yet may be younger than that link.
+   */
+  receiveExitEarly(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void {
+    const process = this.process(to);
+    if (process === undefined) return;
+    const untrapped = !process.trapExit && reason !== 'normal';
+    const ends = viaLink
+      ? untrapped && process.links?.has(this.#linkId(from)) === true
+      : untrapped || reason === 'kill';
+    if (ends) this.receiveExit(from, to, reason, viaLink);
   }
 
   #stopStarting(process: Process, reason: ExitReason): void {
@@ -598,7 +629,7 @@ export class ActorSystem implements CallHost {
       if ((this.#remoteLinks.get(nodeKey(from))?.size ?? 0) >= MAX_LINKS_PER_PEER)
         throw tooMany(from, 'links', MAX_LINKS_PER_PEER);
       this.addRemoteLink(process, from);
-    } else this.gateway?.exit(to, from, 'noproc', true);
+    } else this.gateway?.exit(to, from, 'noproc', true, undefined);
   }
 
   /** What a link is kept under: of local pids the number, which costs no text. */
@@ -690,7 +721,7 @@ export class ActorSystem implements CallHost {
   receiveMonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
     const process = this.process(to);
     if (process === undefined) {
-      this.gateway?.down(to, from, monitor, 'noproc');
+      this.gateway?.down(to, from, monitor, 'noproc', undefined);
       return;
     }
     const watcher: Watcher = { monitor, pid: from, callback: undefined };
@@ -761,7 +792,7 @@ export class ActorSystem implements CallHost {
         if (owner !== undefined) this.#fire(owner, watcher.monitor, process.pid, reason);
       } else if (watcher.pid !== undefined) {
         this.#unwatched(watcher.pid);
-        this.gateway?.down(process.pid, watcher.pid, watcher.monitor, reason);
+        this.gateway?.down(process.pid, watcher.pid, watcher.monitor, reason, process);
       }
     });
   }
@@ -773,7 +804,7 @@ export class ActorSystem implements CallHost {
         this.receiveExit(process.pid, to, reason, true);
       } else {
         take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
-        this.gateway?.exit(process.pid, to, reason, true);
+        this.gateway?.exit(process.pid, to, reason, true, process);
       }
     });
   }
