@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type ErrorCode, FoundationError, invalidOption } from '@foundation-ts/core';
 import { MAX_NAME_BYTES } from './defaults.js';
+import type { PeerCertificate } from './peer.js';
 import { namesNode } from './tls/identity.js';
 import type { ConnectionSecurity } from './transport.js';
 
@@ -73,6 +74,8 @@ export interface ProvenPeer {
   readonly transcript: Uint8Array;
   /** Known to these two nodes only, if there is a secret; different for each connection. */
   readonly key: Uint8Array;
+  /** What its certificate says of it; undefined without mutual TLS. */
+  readonly certificate: PeerCertificate | undefined;
 }
 
 export type HandshakeInput = { readonly type: 'frame'; readonly bytes: Uint8Array } | { readonly type: 'timeout' };
@@ -220,6 +223,8 @@ function onProof(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
     version: peer.version,
     transcript,
     key: mac(secret, 'foundation session 1', transcript),
+    certificate:
+      init.security === undefined ? undefined : { names: init.security.peerIdentity, roles: init.security.peerRoles },
   };
   const effects: HandshakeEffect[] = [];
   if (listens) effects.push(send(encodeProof(state, 'listener', secret)));

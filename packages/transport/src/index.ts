@@ -35,6 +35,7 @@ export type {
   EndpointLimits,
   LostOutcome,
   Peer,
+  PeerCertificate,
   PeerIdentity,
   SendResult,
 } from './peer.js';

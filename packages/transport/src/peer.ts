@@ -3,6 +3,14 @@ import type { ChannelDeclaration, ChannelStats } from './channel.js';
 import type { Codec } from './codec.js';
 import type { Transport } from './transport.js';
 
+/** What a peer's certificate, issued by a trusted authority, says of it. */
+export interface PeerCertificate {
+  /** What it may be called. */
+  readonly names: readonly string[];
+  /** Its roles: those of the URIs `foundation:role/<role>`. */
+  readonly roles: readonly string[];
+}
+
 /** Who a peer is: with TLS its name is certified, with a secret it is known to be one of those who have that. */
 export interface PeerIdentity {
   readonly name: string;
@@ -12,6 +20,10 @@ export interface PeerIdentity {
   readonly address: Address | undefined;
   /** What the peer says of itself: plain data (roles, version, …). */
   readonly metadata: unknown;
+  /** What it has proven with mutual TLS; undefined without. Of a session that stands it is what was shown when that was opened. */
+  readonly certificate: PeerCertificate | undefined;
+  /** Whether it is in this very process, as the nodes of worker threads are: then it needs no certificate. */
+  readonly local: boolean;
 }
 
 /**

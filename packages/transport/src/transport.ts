@@ -30,6 +30,8 @@ export interface Transport {
 export interface TransportSecurity {
   /** The names in this node's own certificate; a node's name has to be among them. */
   identity(): readonly string[];
+  /** The roles in this node's own certificate. */
+  roles(): readonly string[];
 }
 
 /** What a transport has established about one connection, before any of its frames. */
@@ -39,6 +41,8 @@ export interface ConnectionSecurity {
   readonly exporter: Uint8Array;
   /** The names that the peer's certificate, issued by a trusted authority, gives it: the peer may claim no other. */
   readonly peerIdentity: readonly string[];
+  /** The roles that it gives it. */
+  readonly peerRoles: readonly string[];
 }
 
 export interface ListenOptions {
@@ -85,11 +89,19 @@ export interface Connection {
   readonly remote: Address;
   /** Present on a connection with mutual TLS. */
   readonly security?: ConnectionSecurity | undefined;
+  /** True when the other side is in this process. */
+  readonly local?: true;
   /**
    * Queues one frame. The bytes belong to the transport from then on: the caller must not write them again.
    * @returns false: taken, but wait for `drain` before sending more. After a close: false, and the frame is dropped.
    */
   send(frame: Uint8Array): boolean;
+  /**
+   * As `send`, for the frame that is `head` and then `body`. The head belongs to the transport from then on. The body stays its owner's: the
+   * transport never writes it and does not copy it, so it must not be changed before it has left; one that is changed sooner arrives as either. Left out
+   * by a transport that would have to copy it anyway: frames are joined for it.
+   */
+  sendPieces?(head: Uint8Array, body: Uint8Array): boolean;
   /** Stops `frame` events (and, in time, the sender's `send` returns false). */
   pause(): void;
   resume(): void;

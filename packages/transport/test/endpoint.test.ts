@@ -14,6 +14,8 @@ describe('a session', () => {
       clusterId: 'test',
       address: b.address,
       metadata: { role: 'b' },
+      certificate: undefined,
+      local: true,
     } satisfies PeerIdentity);
     expect(b.peer('a').identity.address).toEqual(a.address);
     expect([a.peer('b').dialled, b.peer('a').dialled, a.peer('b').open]).toEqual([true, false, true]);

@@ -144,12 +144,19 @@ describe('a handshake', () => {
 
   describe('over TLS', () => {
     const security = (name: string, exporter = 1): Pick<HandshakeInit, 'security'> => ({
-      security: { encrypted: true, exporter: new Uint8Array(32).fill(exporter), peerIdentity: [name] },
+      security: {
+        encrypted: true,
+        exporter: new Uint8Array(32).fill(exporter),
+        peerIdentity: [name],
+        peerRoles: [`role of ${name}`],
+      },
     });
 
     test('binds the proof to the connection', () => {
       const [dialler, listener] = pair(security('b'), security('a'));
       expect([dialler.proven?.name, listener.proven?.name]).toEqual(['b', 'a']);
+      expect(listener.proven?.certificate).toEqual({ names: ['a'], roles: ['role of a'] });
+      expect(pair()[0].proven).toMatchObject({ name: 'b', certificate: undefined });
       for (const over of [{}, { secret: undefined }]) {
         const [left, right] = pair({ ...security('b', 1), ...over }, { ...security('a', 2), ...over });
         expect([left.error?.code, right.error?.code]).toEqual(['auth-failed', 'auth-failed']);

@@ -8,7 +8,7 @@ import { transportSuite } from '@foundation-ts/testing/transport-suite';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { createCodec, Endpoint, type EndpointInit, type Peer, type Transport } from '../src/index.js';
 import { tcp } from '../src/tcp/index.js';
-import { identityOf, namesNode } from '../src/tls/identity.js';
+import { certifiedBy, identityOf, namesNode } from '../src/tls/identity.js';
 import { type TlsOptions, type TlsProvider, tlsFiles } from '../src/tls/index.js';
 import { ws } from '../src/ws/index.js';
 import { Authority } from './certificates.js';
@@ -91,6 +91,26 @@ describe.each([
     await left.endpoint.close();
     await until(() => right.closed.length === 1, 'the close');
     expect(right.closed).toEqual([undefined]);
+  });
+
+  test('tells both sides what the certificate of the other one proves, and of a session that stands what it proved', async () => {
+    let mine = ours.issue('DNS:b,URI:foundation:role/ops,URI:foundation:role/shard%201');
+    const plain = transport(() => mine);
+    expect(plain.security?.roles()).toEqual(['ops', 'shard 1']);
+    const right = node('b', plain);
+    const left = node('a', transport(a));
+    const peer = await left.endpoint.dial(await right.endpoint.listen(here));
+    expect(peer.identity).toMatchObject({ certificate: { names: ['b'], roles: ['ops', 'shard 1'] }, local: false });
+    await until(() => right.peers.length === 1, 'the session at the other end');
+    expect(right.peers[0]?.identity).toMatchObject({ certificate: { names: ['a'], roles: [] }, local: false });
+    mine = ours.issue('DNS:b,URI:foundation:role/worker');
+    right.endpoint.openChannel({ name: 'late' });
+    left.endpoint.openChannel({ name: 'late' });
+    const third = node('c', transport(ours.issue('DNS:c')));
+    const renewed = await third.endpoint.dial(right.endpoint.address as NonNullable<typeof right.endpoint.address>);
+    expect(renewed.identity.certificate?.roles).toEqual(['worker']);
+    expect(peer.open).toBe(true);
+    expect(peer.identity.certificate?.roles).toEqual(['ops', 'shard 1']);
   });
 
   test('refuses a node that claims a name which its certificate does not give it', async () => {
@@ -339,6 +359,36 @@ describe('the names in a certificate', () => {
   ])('are %s', (_what, subjectaltname, CN, expected) => {
     const certificate = { subject: { CN }, subjectaltname } as unknown as Parameters<typeof identityOf>[0];
     expect(identityOf(certificate)).toEqual(expected);
+  });
+
+  test.each<[string, string, string[], string[]]>([
+    [
+      'are those of its role URIs',
+      'DNS:a, URI:foundation:role/ops, URI:foundation:role/caf%C3%A9',
+      ['a'],
+      ['ops', 'café'],
+    ],
+    ['give no name: the common name counts', 'URI:foundation:role/ops', ['c'], ['ops']],
+    ['in any case of the scheme', 'DNS:a, URI:Foundation:Role/ops', ['a'], ['ops']],
+    [
+      'not in quotes, which are one URI',
+      'DNS:a, URI:"foundation:role/x, URI:foundation:role/ops"',
+      ['a'],
+      ['x, URI:foundation:role/ops'],
+    ],
+    ['not of DNS names', 'DNS:a, DNS:foundation:role/ops', ['a', 'foundation:role/ops'], []],
+    ['not of other URIs', 'URI:spiffe://shop/foundation:role/ops', ['spiffe://shop/foundation:role/ops'], []],
+    [
+      'not where the encoding is wrong, or nothing is there',
+      'DNS:a, URI:foundation:role/%zz, URI:foundation:role/',
+      ['a'],
+      [],
+    ],
+    ['not of a node whose name looks like one', 'URI:foundation:role%2Fops', ['foundation:role%2Fops', 'role/ops'], []],
+    ['not after what is malformed', 'DNS:a, DNS:"b, URI:foundation:role/ops', ['a'], []],
+  ])('and its roles %s', (_what, subjectaltname, names, roles) => {
+    const certificate = { subject: { CN: 'c' }, subjectaltname } as unknown as Parameters<typeof certifiedBy>[0];
+    expect(certifiedBy(certificate)).toEqual({ names, roles });
   });
 
   test.each<[string[], string, boolean]>([

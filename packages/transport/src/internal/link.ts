@@ -9,6 +9,7 @@ import {
   stepHandshake,
 } from '../handshake.js';
 import type { Connection, ConnectionEvents } from '../transport.js';
+import type { FrameSink } from './frame-sink.js';
 import {
   FRAME_BATCH,
   FRAME_BOUND,
@@ -24,7 +25,6 @@ import {
   writeUint32,
 } from './frames.js';
 import { encodeRefusal } from './introduction.js';
-import type { FrameSink } from './outbound.js';
 
 /** Takes what happens on a {@link Link}; a FoundationError that it throws closes the link with it. */
 export interface LinkOwner {
@@ -82,6 +82,11 @@ export class Link implements ConnectionEvents, FrameSink {
     return this.#proven;
   }
 
+  /** Whether the other side is in this process. */
+  get local(): boolean {
+    return this.#connection.local === true;
+  }
+
   get remoteHost(): string {
     return this.#connection.remote.host;
   }
@@ -101,6 +106,14 @@ export class Link implements ConnectionEvents, FrameSink {
 
   write(frame: Uint8Array): boolean {
     return this.#connection.send(frame);
+  }
+
+  get gathers(): boolean {
+    return this.#connection.sendPieces !== undefined;
+  }
+
+  writePieces(head: Uint8Array, body: Uint8Array): boolean {
+    return this.#connection.sendPieces?.(head, body) ?? false;
   }
 
   sendControl(type: number, body?: unknown): void {

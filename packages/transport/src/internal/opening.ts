@@ -33,12 +33,12 @@ export function introduce(
 
 /** Who the other side of a link is; an address that names no host is completed by where the connection comes from. */
 export function identify(link: Link, said: Introduction, dialled: Address | undefined): PeerIdentity {
-  const { name, incarnation, clusterId } = link.peer;
+  const { name, incarnation, clusterId, certificate } = link.peer;
   const { address } = said;
   let reachable = address;
   if (address !== undefined && WILDCARDS.has(address.host))
     reachable = { ...address, host: dialled?.host ?? link.remoteHost };
-  return { name, incarnation, clusterId, address: reachable, metadata: said.metadata };
+  return { name, incarnation, clusterId, address: reachable, metadata: said.metadata, certificate, local: link.local };
 }
 
 /** What this side brings to a session. */

@@ -11,6 +11,7 @@ const LINGER = 2_000;
 
 /** One end of a connection between two hosts of a {@link MemoryNetwork}. */
 export class MemoryConnection implements Connection {
+  readonly local = true;
   readonly remote: Address;
   /** The host that this end is on. */
   readonly host: string;

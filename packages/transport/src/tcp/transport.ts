@@ -48,7 +48,9 @@ class TcpTransport implements Transport {
     this.#clock = clock;
     this.#linger = linger;
     this.#credentials = credentials;
-    if (credentials !== undefined) this.security = { identity: () => credentials.current().identity };
+    if (credentials !== undefined) {
+      this.security = { identity: () => credentials.current().identity, roles: () => credentials.current().roles };
+    }
   }
 
   listen(options: ListenOptions): Promise<Listener> {

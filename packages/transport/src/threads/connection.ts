@@ -17,6 +17,7 @@ export interface ThreadConnectionInit {
 
 /** A connection over one `MessagePort`. Everything sent in a turn of the event loop is one message. */
 export class ThreadConnection implements Connection {
+  readonly local = true;
   readonly remote: Address;
   readonly #init: ThreadConnectionInit;
   readonly #port: MessagePort;

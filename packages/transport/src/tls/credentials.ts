@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
-import { identityOf } from './identity.js';
+import { certifiedBy } from './identity.js';
 
 /** Text in PEM form, or its bytes; several in a list. */
 export type Pem = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -29,6 +29,8 @@ export interface CurrentCredentials {
   readonly context: SecureContext;
   /** The names in the own certificate. */
   readonly identity: readonly string[];
+  /** The roles in the own certificate. */
+  readonly roles: readonly string[];
 }
 
 const keys = ['cert', 'key', 'ca', 'passphrase', 'crl'] as const satisfies readonly (keyof TlsOptions)[];
@@ -105,8 +107,9 @@ function load(given: TlsOptions): CurrentCredentials {
       cause: error,
     });
   }
-  const identity = identityOf(new X509Certificate(Buffer.from(listOf(given.cert)[0] as string)).toLegacyObject());
-  return { options, context, identity };
+  const certificate = new X509Certificate(Buffer.from(listOf(given.cert)[0] as string));
+  const { names, roles } = certifiedBy(certificate.toLegacyObject());
+  return { options, context, identity: names, roles };
 }
 
 const meanings = {

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionSecurity } from '../transport.js';
-import { identityOf } from './identity.js';
+import { certifiedBy } from './identity.js';
 
 /** The label of RFC 9266 for TLS 1.3. */
 const EXPORTER = 'EXPORTER-Channel-Binding';
@@ -22,8 +22,8 @@ export function judgePeer(socket: TLSSocket): PeerVerdict {
     return { security: undefined, problem: problem ?? 'it showed no certificate' };
   }
   const exporter = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER, Buffer.alloc(0));
-  const peerIdentity = identityOf(certificate.toLegacyObject());
-  return { security: { encrypted: true, exporter, peerIdentity }, problem };
+  const { names, roles } = certifiedBy(certificate.toLegacyObject());
+  return { security: { encrypted: true, exporter, peerIdentity: names, peerRoles: roles }, problem };
 }
 
 function problemOf(socket: TLSSocket, certificate: X509Certificate | undefined): string | undefined {

@@ -66,7 +66,9 @@ class WsTransport implements Transport {
     this.#clock = init.clock ?? systemClock;
     this.#linger = init.linger;
     this.#credentials = credentials;
-    if (credentials !== undefined) this.security = { identity: () => credentials.current().identity };
+    if (credentials !== undefined) {
+      this.security = { identity: () => credentials.current().identity, roles: () => credentials.current().roles };
+    }
   }
 
   listen(options: ListenOptions): Promise<Listener> {
