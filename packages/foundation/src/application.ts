@@ -2,22 +2,34 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FALLBACK_CLUSTER_ID } from './defaults.js';
 
+/** A named package, and where its `package.json` is. */
+interface Application {
+  readonly name: string;
+  readonly folder: string;
+}
+
 /**
  * The name of the application: that of the nearest `package.json` above the script that was started (else above the working
  * folder). Two applications on one machine have different names, and so don't meet.
  */
 export function applicationName(): string {
-  const script = process.argv[1];
-  return (
-    nameAbove(script === undefined ? process.cwd() : dirname(script)) ?? nameAbove(process.cwd()) ?? FALLBACK_CLUSTER_ID
-  );
+  return application(process.argv[1], process.cwd())?.name ?? FALLBACK_CLUSTER_ID;
 }
 
-function nameAbove(folder: string): string | undefined {
-  for (let current = folder; ; current = dirname(current)) {
-    const name = nameIn(join(current, 'package.json'));
-    if (name !== undefined) return name;
-    if (dirname(current) === current) return undefined;
+/** The folder of the `package.json` that {@link applicationName} takes the name from. */
+export function applicationFolder(script: string | undefined, cwd: string): string | undefined {
+  return application(script, cwd)?.folder;
+}
+
+function application(script: string | undefined, cwd: string): Application | undefined {
+  return (script === undefined ? undefined : applicationAbove(dirname(script))) ?? applicationAbove(cwd);
+}
+
+function applicationAbove(start: string): Application | undefined {
+  for (let folder = start; ; folder = dirname(folder)) {
+    const name = nameIn(join(folder, 'package.json'));
+    if (name !== undefined) return { name, folder };
+    if (dirname(folder) === folder) return undefined;
   }
 }
 

@@ -21,6 +21,7 @@ import {
 } from '@foundation-ts/distributed';
 import type { PubSub } from '@foundation-ts/pubsub';
 import { STOP_TIMEOUT } from './defaults.js';
+import type { EffectiveOptions } from './effective-options.js';
 
 /** A running node with its services: what `startNode` gives, and what `ctx.node` is inside actors. */
 export class FoundationNode implements AsyncDisposable {
@@ -30,11 +31,17 @@ export class FoundationNode implements AsyncDisposable {
   readonly registry: Registry;
   /** Topics across the cluster. */
   readonly pubsub: PubSub;
+  /** The options that it was started with, from wherever they come, and the defaults; without secrets, frozen. */
+  readonly options: EffectiveOptions;
   readonly #supervisors = new Map<string, Promise<DistributedSupervisor>>();
 
   /** For `startNode`. */
-  constructor(cluster: ClusterNode, services: { readonly registry: Registry; readonly pubsub: PubSub }) {
+  constructor(
+    cluster: ClusterNode,
+    services: { readonly registry: Registry; readonly pubsub: PubSub; readonly options: EffectiveOptions },
+  ) {
     this.cluster = cluster;
+    this.options = services.options;
     this.registry = services.registry;
     this.pubsub = services.pubsub;
   }

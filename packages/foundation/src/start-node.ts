@@ -9,6 +9,8 @@ import { tcp } from '@foundation-ts/transport/tcp';
 import { ThreadBroker, threads } from '@foundation-ts/transport/threads';
 import { ws } from '@foundation-ts/transport/ws';
 import { applicationName } from './application.js';
+import { type Configuration, resolveConfiguration, withOrigin } from './configuration.js';
+import { effectiveOptions } from './effective-options.js';
 import { mortalMode } from './mortal.js';
 import { FoundationNode } from './node.js';
 import { stopOnSignals } from './signals.js';
@@ -26,12 +28,17 @@ const THREAD_PORT = 1;
  */
 export async function startNode(options: StartOptions = {}): Promise<FoundationNode> {
   const thread = threadData();
-  return thread === undefined ? startHere(options) : startInThread(options, thread);
+  const configuration = await resolveConfiguration(options);
+  try {
+    return await (thread === undefined ? startHere(configuration) : startInThread(configuration, thread));
+  } catch (error) {
+    throw withOrigin(error, configuration);
+  }
 }
 
 /** In a thread that a node started: as one of its nodes. */
-async function startInThread(options: StartOptions, thread: ThreadData): Promise<FoundationNode> {
-  const { threads: _, port: __, ...rest } = options;
+async function startInThread(configuration: Configuration, thread: ThreadData): Promise<FoundationNode> {
+  const { threads: _, port: __, ...rest } = configuration.options;
   const inside: Partial<StartOptions> =
     thread.port === undefined
       ? {}
@@ -41,13 +48,9 @@ async function startInThread(options: StartOptions, thread: ThreadData): Promise
           host: thread.name,
           port: THREAD_PORT,
         };
-  const node = await startHere({
-    ...rest,
-    name: thread.name,
-    clusterId: thread.clusterId,
-    handleSignals: false,
-    ...inside,
-  });
+  const options = { ...rest, name: thread.name, clusterId: thread.clusterId, handleSignals: false, ...inside };
+  // What is wrong with the environment was said by the node that started the thread.
+  const node = await startHere({ ...configuration, options, warnings: [] });
   reportToMain(node, thread);
   return node;
 }
@@ -70,10 +73,11 @@ function threadAddress(host: string): Address {
   return { protocol: 'threads', host, port: THREAD_PORT };
 }
 
-async function startHere(options: StartOptions): Promise<FoundationNode> {
+async function startHere({ options, warnings }: Configuration): Promise<FoundationNode> {
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
+  for (const warning of warnings) log.warn({}, warning);
   const clusterId = options.clusterId ?? applicationName();
   const random = options.random ?? systemRandom;
   const name = options.name ?? `${clusterId}-${Buffer.from(random.bytes(4)).toString('hex')}`;
@@ -111,7 +115,7 @@ async function startHere(options: StartOptions): Promise<FoundationNode> {
   try {
     const registry = await Registry.start(cluster);
     const pubsub = await PubSub.start(cluster);
-    const node = new FoundationNode(cluster, { registry, pubsub });
+    const node = new FoundationNode(cluster, { registry, pubsub, options: effectiveOptions(options, cluster) });
     cluster.system.handle = node;
     if (options.handleSignals !== false) void cluster.stopped.then(stopOnSignals(node));
     if (wanted !== undefined) await startThreads(cluster, wanted, broker);

@@ -13,10 +13,25 @@ import {
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
 import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
-import { MIN_SECRET_BYTES } from './defaults.js';
+import { OPTIONS } from './configuration-table.js';
+import { checkSecrets, LOG_LEVELS } from './configuration-values.js';
 import type { ThreadOptions } from './thread-options.js';
 
-/** What {@link startNode} takes; every field is optional. */
+/** What `cluster: true` may go by; see {@link StartOptions.detect}. */
+export interface DetectOptions {
+  /** The app that Kubernetes calls so: pods labelled `app=<name>`. */
+  readonly appName?: string;
+  /** A label selector for pods. */
+  readonly selector?: string;
+  /** A headless service. */
+  readonly service?: string;
+  /** A DNS name that all nodes stand under. */
+  readonly dnsName?: string;
+  /** How many nodes there will be. */
+  readonly expectedNodes?: number;
+}
+
+/** What {@link startNode} takes; every field is optional. What is not given here may stand in the environment or in a configuration file. */
 export interface StartOptions {
   /** Unique in the cluster and stable over restarts; default: the application's name and a random suffix. */
   readonly name?: string;
@@ -28,6 +43,8 @@ export interface StartOptions {
   readonly cluster?: boolean;
   /** Nodes of other clusters are ignored; default: the application's package name. */
   readonly clusterId?: string;
+  /** What `cluster: true` may go by where it is not on its own. */
+  readonly detect?: DetectOptions;
   /** Whom to look for; with it nothing is detected or added. */
   readonly discovery?: readonly DiscoveryStrategy[];
   /** The address to bind, which is also the one that others dial; default `'127.0.0.1'`. */
@@ -76,36 +93,9 @@ export interface StartOptions {
   readonly slowHandler?: number;
 }
 
-const keys = [
-  'name',
-  'cluster',
-  'clusterId',
-  'discovery',
-  'host',
-  'port',
-  'secret',
-  'transport',
-  'tls',
-  'channels',
-  'channelRules',
-  'joinTimeout',
-  'definitions',
-  'threads',
-  'roles',
-  'zone',
-  'metadata',
-  'handleSignals',
-  'log',
-  'clock',
-  'random',
-  'strictMessages',
-  'longMailbox',
-  'slowHandler',
-] as const satisfies readonly (keyof StartOptions)[];
-
 /** @throws FoundationError `invalid-option` naming the option and what is allowed */
 export function checkOptions(options: StartOptions): void {
-  checkKeys('startNode()', options, keys);
+  checkKeys('startNode()', options, Object.keys(OPTIONS));
   const { cluster, discovery, handleSignals, host } = options;
   if (cluster !== undefined && typeof cluster !== 'boolean') throw invalidOption('cluster', cluster, 'true, false');
   if (handleSignals !== undefined && typeof handleSignals !== 'boolean') {
@@ -139,35 +129,15 @@ function checkTransport({ transport, tls }: StartOptions): void {
   }
 }
 
-/** The secrets given, or those of the environment. @throws FoundationError `invalid-option` when one is too short */
-export function givenSecrets(options: StartOptions): readonly Uint8Array[] | undefined {
-  const { secret: given } = options;
-  const where = given === undefined ? 'FOUNDATION_SECRET' : 'secret';
-  const texts: unknown = given ?? process.env.FOUNDATION_SECRET?.split(',').map(text => text.trim());
-  if (texts === undefined) return undefined;
-  const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts];
-  if (list.length === 0) throw invalidOption(where, list, 'a secret, or a list that begins with the one to prove');
-  return list.map((text, index) => {
-    const option = list.length === 1 ? where : `${where}[${index}]`;
-    // Never shown, whatever it is.
-    if (typeof text !== 'string') throw invalidOption(option, `a value of type ${typeof text}`, 'a text');
-    const secret = new TextEncoder().encode(text);
-    if (secret.length >= MIN_SECRET_BYTES) return secret;
-    throw invalidOption(
-      option,
-      `${secret.length} bytes long`,
-      `${MIN_SECRET_BYTES} bytes or more, random: openssl rand -hex 32`,
-    );
-  });
+/** The secrets given. @throws FoundationError `invalid-option` when one is too short */
+export function givenSecrets({ secret }: StartOptions): readonly Uint8Array[] | undefined {
+  return secret === undefined ? undefined : checkSecrets(secret, 'secret');
 }
-
-const levels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
 /** @throws FoundationError `invalid-option` */
 export function resolveLog(given: Log | LogLevel | 'silent' | undefined, silent: Log): Log {
-  if (typeof given === 'object') return given;
-  const level = given ?? process.env.FOUNDATION_LOG ?? 'info';
-  if (!levels.includes(level))
-    throw invalidOption(given === undefined ? 'FOUNDATION_LOG' : 'log', level, levels.join(', '));
-  return level === 'silent' ? silent : stderrLog(level as LogLevel);
+  if (typeof given === 'object' && given !== null) return given;
+  const level = given ?? 'info';
+  if (!LOG_LEVELS.includes(level)) throw invalidOption('log', level, LOG_LEVELS.join(', '));
+  return level === 'silent' ? silent : stderrLog(level);
 }

@@ -1,0 +1,33 @@
+import { isPlain } from './configuration-merge.js';
+
+/** Names of fields whose values are never shown, at any depth of the options. */
+const SECRET = /secret|password|passphrase|credential|token|private|^auth$|^key$|apikey/i;
+
+/** Whether what stands at a path (`['cluster', 'password']`) must not be shown. */
+export function isSecret(path: readonly string[]): boolean {
+  return path.some(name => SECRET.test(name)) || path[0] === 'tls';
+}
+
+/** What is shown instead of a secret. */
+export function maskSecret(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(maskSecret).join(', ')}]`;
+  if (typeof value === 'string') return `(set, ${Buffer.byteLength(value)} bytes)`;
+  if (value instanceof Uint8Array) return `(set, ${value.byteLength} bytes)`;
+  return '(set)';
+}
+
+/** A text without the user and the password of a URL in it, and without those of its parameters that are secret. */
+export function maskUrl(text: string): string {
+  return text
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/).*@/is, '$1***@')
+    .replace(/([?&][^=&]*(?:secret|password|passphrase|token|key)[^=&]*=)[^&]*/gi, '$1***');
+}
+
+/** Plain data without its secrets, frozen; what is no plain data, or a strategy, is given as it is. */
+export function withoutSecrets(value: unknown, path: readonly string[] = []): unknown {
+  if (typeof value === 'string') return maskUrl(value);
+  if (Array.isArray(value)) return Object.freeze(value.map(item => withoutSecrets(item, path)));
+  if (!isPlain(value) || typeof value.watch === 'function') return value;
+  const shown = Object.entries(value).filter(([key, field]) => field !== undefined && !isSecret([...path, key]));
+  return Object.freeze(Object.fromEntries(shown.map(([key, field]) => [key, withoutSecrets(field, [...path, key])])));
+}
