@@ -1,4 +1,5 @@
-import { DEAD_LETTERS_KEPT } from './defaults.js';
+import { DEAD_LETTER_BYTES, DEAD_LETTERS_KEPT } from './defaults.js';
+import { footprint } from './footprint.js';
 
 /** Why a message was not delivered. */
 export type DeadLetterReason =
@@ -39,7 +40,7 @@ export class DeadLetters {
     return this.#count;
   }
 
-  /** The last ones (100 at most), oldest first. */
+  /** The last ones (100 at most), oldest first. Of a payload over 64 KiB only a text is kept that says so. */
   get recent(): readonly DeadLetter[] {
     return this.#recent;
   }
@@ -56,7 +57,7 @@ export class DeadLetters {
   add(letter: DeadLetter): void {
     this.#count++;
     if (this.#recent.length === DEAD_LETTERS_KEPT) this.#recent.shift();
-    this.#recent.push(letter);
+    this.#recent.push(isLarge(letter.payload) ? { ...letter, payload: TOO_LARGE } : letter);
     if (this.#telling || this.#listeners.size === 0) return;
     this.#telling = true;
     try {
@@ -73,4 +74,10 @@ export class DeadLetters {
       this.#onError(error);
     }
   }
+}
+
+const TOO_LARGE = `(over ${DEAD_LETTER_BYTES} bytes: not kept)`;
+
+function isLarge(payload: unknown): boolean {
+  return footprint(payload, DEAD_LETTER_BYTES) > DEAD_LETTER_BYTES;
 }

@@ -36,6 +36,8 @@ export const TASK_TIMEOUT = 5_000;
 export const STREAM_CONCURRENCY = 8;
 /** Dead letters kept for those who subscribe late. */
 export const DEAD_LETTERS_KEPT = 100;
+/** Bytes of a dead letter's payload above which only its size is kept. */
+export const DEAD_LETTER_BYTES = 65_536;
 /** Crash reports logged within {@link CRASH_LOG_WITHIN}; more are counted and reported in one line. */
 export const CRASH_LOG_LIMIT = 20;
 /** Milliseconds over which crash reports are counted. */

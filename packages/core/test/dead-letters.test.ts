@@ -1,4 +1,4 @@
-import { type DeadLetter, Pid } from '@foundation-ts/core';
+import { type DeadLetter, footprint, Pid } from '@foundation-ts/core';
 import { settle } from '@foundation-ts/testing';
 import { expect, test } from 'vitest';
 import { bench, Counter, rejection } from './support.js';
@@ -67,4 +67,35 @@ test('a subscriber that throws is logged; the sender and the other subscribers a
   expect(heard).toEqual([1, 2]);
   expect(lines.map(line => (line.fields.error as Error).message)).toEqual(['bad subscriber', 'bad subscriber']);
   expect(await (await system.spawn(Counter(3))).call('get')).toBe(3);
+});
+
+test('of large payloads only a text is kept, and subscribers get them whole', async () => {
+  const { system } = bench();
+  const heard: DeadLetter[] = [];
+  system.deadLetters.subscribe(letter => heard.push(letter));
+  const nobody = system.refOn<typeof Counter>('local', 'nobody') as unknown as { cast(op: string, p: unknown): void };
+  const view = new Uint8Array(new ArrayBuffer(1_000_000), 0, 8);
+  const large = [new Uint8Array(100_000), { text: 'x'.repeat(70_000) }, view, Array.from({ length: 10_000 }, () => 1)];
+  for (const payload of [...large, new Uint8Array(60_000), { text: 'x' }]) nobody.cast('add', payload);
+  expect(heard.map(letter => letter.payload).slice(0, 4)).toEqual(large);
+  expect(system.deadLetters.recent.map(letter => letter.payload)).toEqual([
+    ...large.map(() => '(over 65536 bytes: not kept)'),
+    new Uint8Array(60_000),
+    { text: 'x' },
+  ]);
+});
+
+test('a footprint counts what is shared once, calls no getter, and ends above its limit', () => {
+  const cycle: unknown[] = ['x'.repeat(100)];
+  cycle.push(cycle, cycle);
+  expect(footprint(cycle, 1_000)).toBeLessThan(200);
+  const trap = {
+    get value(): never {
+      throw new Error('called');
+    },
+  };
+  expect(footprint(trap, 1_000)).toBeLessThan(100);
+  const deep = { left: new Map([[{ key: 1 }, new Set([new Error('x'.repeat(500))])]]) };
+  expect(footprint(deep, 100_000)).toBeGreaterThan(500);
+  expect(footprint(new Array(1_000_000), 1_000)).toBeGreaterThan(1_000);
 });
