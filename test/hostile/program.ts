@@ -23,8 +23,8 @@ export class Program implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting>();
   #next = 1;
 
-  private constructor(file: string, args: readonly string[]) {
-    const path = fileURLToPath(new URL(`./programs/${file}.ts`, import.meta.url));
+  private constructor(file: string | URL, args: readonly string[]) {
+    const path = fileURLToPath(file instanceof URL ? file : new URL(`./programs/${file}.ts`, import.meta.url));
     this.process = fork(path, args, { execArgv: flags, silent: true, serialization: 'advanced' });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (data: Buffer) => {
@@ -47,8 +47,8 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  /** @param file - a program of this folder's `programs`, without `.ts` */
-  static async start(file: string, ...args: readonly string[]): Promise<Program> {
+  /** @param file - a program of this folder's `programs`, without `.ts`; or where one lies */
+  static async start(file: string | URL, ...args: readonly string[]): Promise<Program> {
     const program = new Program(file, args);
     await new Promise<void>((resolve, reject) => {
       program.process.once('message', () => resolve());

@@ -48,6 +48,7 @@
  * | `DISCOVERY_RESTART_JITTER` | 0.5 | the share of a pause that chance may take off |
  * | `DISCOVERY_STOP_MS` | 2,000 | how long a strategy may take to withdraw what it advertised |
  * | `BOOTSTRAP_TIMEOUT_MS` | 30,000 | how long a start waits for the nodes expected, unless told otherwise |
+ * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
  * | `CHANNEL_METRICS_MS` | 10,000 | between two reports of what the channels do, as telemetry |
  */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
@@ -91,6 +92,7 @@ export const RECONNECT_STABLE_MS = 1_000;
 export const RECONNECT_FLAPS = 2;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
 
+export const MAX_REFUSALS_KEPT = 10_000;
 export const SPAWN_TIMEOUT_MS = 10_000;
 export const JOIN_TIMEOUT_MS = 500;
 export const ANTI_ENTROPY_MS = 5_000;

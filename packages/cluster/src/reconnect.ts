@@ -1,5 +1,11 @@
 import type { Random } from '@foundation-ts/core';
-import { RECONNECT_BASE_MS, RECONNECT_MAX_ADDRESSES, RECONNECT_MAX_MS, RECONNECT_STABLE_MS } from './defaults.js';
+import {
+  RECONNECT_BASE_MS,
+  RECONNECT_FLAPS,
+  RECONNECT_MAX_ADDRESSES,
+  RECONNECT_MAX_MS,
+  RECONNECT_STABLE_MS,
+} from './defaults.js';
 
 /** What {@link Reconnects} is made from; all in milliseconds unless said otherwise. */
 export interface ReconnectInit {
@@ -7,7 +13,7 @@ export interface ReconnectInit {
   readonly base?: number;
   /** The last ceiling of the delay. Default 10,000. */
   readonly max?: number;
-  /** A connection that is lost sooner than this does not reset the backoff. Default 1,000. */
+  /** A connection that is lost sooner than this does not reset the backoff, but keeps it at twice `base`. Default 1,000. */
   readonly stableAfter?: number;
   /** How many addresses are remembered; the one that failed longest ago is forgotten first. Default 20,000. */
   readonly maxAddresses?: number;
@@ -21,7 +27,7 @@ interface Attempts {
 
 /**
  * When to redial an address: at once after the first failure, then after a random delay under a ceiling that doubles
- * from `base` to `max` ("full jitter", AWS 2015), from the start again after a connection that held.
+ * from `base` to `max` ("full jitter", AWS 2015), from the start again after a connection that held, and from twice `base` after one that didn't.
  */
 export class Reconnects {
   readonly #attempts = new Map<string, Attempts>();
@@ -50,8 +56,7 @@ export class Reconnects {
   failed(address: string, now: number, random: Random): number {
     const known = this.#attempts.get(address);
     this.#attempts.delete(address);
-    const held = known?.connectedAt !== undefined && now - known.connectedAt >= this.#stableAfter;
-    const failures = known === undefined || held ? 0 : known.failures;
+    const failures = known === undefined ? 0 : this.#counted(known, now);
     const ceiling = Math.min(this.#max, this.#base * 2 ** Math.min(failures - 1, 60));
     const nextAt = failures === 0 ? now : now + random.next() * ceiling;
     if (this.#attempts.size >= this.#maxAddresses) {
@@ -60,6 +65,13 @@ export class Reconnects {
     }
     this.#attempts.set(address, { failures: failures + 1, nextAt, connectedAt: undefined });
     return nextAt;
+  }
+
+  /** How many failures there were before this one, as far as they still count. */
+  #counted({ failures, connectedAt }: Attempts, now: number): number {
+    if (connectedAt === undefined) return failures;
+    // Who has just proven himself is there: a link that breaks again and again must not keep two living nodes apart for seconds.
+    return now - connectedAt >= this.#stableAfter ? 0 : Math.min(failures, RECONNECT_FLAPS);
   }
 
   /** A connection stands; once it has held for `stableAfter`, the next loss counts as the first failure. */

@@ -35,11 +35,12 @@ describe('Reconnects', () => {
     expect(reconnects.mayDial('b', 0)).toBe(true);
   });
 
-  it('starts again after a connection that held, but not after one that broke at once', () => {
+  it('starts again after a connection that held, and from 200 ms at most after one that broke at once', () => {
     const reconnects = new Reconnects();
     for (let failure = 0; failure < 5; failure++) reconnects.failed('a', 0, highest);
     reconnects.succeeded('a', 10_000);
-    expect(reconnects.failed('a', 10_999, highest) - 10_999).toBeCloseTo(1_600);
+    expect(reconnects.failed('a', 10_999, highest) - 10_999).toBeCloseTo(200);
+    expect(reconnects.failed('a', 12_000, highest) - 12_000).toBeCloseTo(400);
     reconnects.succeeded('a', 20_000);
     expect(reconnects.failed('a', 21_000, highest)).toBe(21_000);
   });
