@@ -4,6 +4,7 @@ import type { Codec, EncodedParts } from '../codec.js';
 import { MAX_ADAPTIVE_WINDOW, MIN_ADAPTIVE_WINDOW, PING_INTERVAL, PING_INTERVAL_QUIET } from '../defaults.js';
 import type { SendResult } from '../peer.js';
 import type { Partition } from './backlog.js';
+import type { FrameSink } from './frame-sink.js';
 import {
   FRAGMENT_HEADER,
   FRAME_ACK,
@@ -26,7 +27,7 @@ import { InOrder } from './in-order.js';
 import { Inbound } from './inbound.js';
 import { decodeOffers } from './introduction.js';
 import type { Link, LinkOwner } from './link.js';
-import { type Counters, type FrameSink, Outbound } from './outbound.js';
+import { type Counters, Outbound } from './outbound.js';
 import { ReceiveWindow } from './receive-window.js';
 import { RoundTripHistogram } from './round-trip.js';
 import type { Session } from './session.js';
@@ -103,9 +104,14 @@ export class ChannelConnection implements LinkOwner {
       });
     }
     this.#peerWindow = peerWindow;
+    const link = () => this.#link as Link;
     this.#sink = {
-      nextSequence: () => (this.#link as Link).nextSequence(),
-      write: frame => (this.#link as Link).write(frame),
+      nextSequence: () => link().nextSequence(),
+      write: frame => link().write(frame),
+      get gathers() {
+        return link().gathers;
+      },
+      writePieces: (head, body) => link().writePieces(head, body),
     };
     this.#outbound = new Outbound({
       sink: this.#sink,

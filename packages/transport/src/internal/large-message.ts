@@ -2,6 +2,7 @@ import { FoundationError } from '@foundation-ts/core';
 import type { EncodedParts } from '../codec.js';
 import { joinParts } from '../codec.js';
 import { COMPRESSED_HEADER } from './compression.js';
+import type { FrameSink } from './frame-sink.js';
 import {
   FLAG_ALGORITHM_SHIFT,
   FLAG_FIRST,
@@ -15,8 +16,8 @@ import {
 import { giveAway } from './given-away.js';
 
 /**
- * A message that is cut into frames. Large binary values are copied piece by piece, each when its frame is written: no
- * size of message then stops the event loop for its copying.
+ * A message that is cut into frames. Large binary values are read piece by piece, each when its frame is written, and not copied where
+ * the connection can do without: no size of message then stops the event loop for its copying.
  */
 export class LargeMessage {
   bytes: number;
@@ -92,39 +93,76 @@ export class LargeMessage {
     return Buffer.concat(this.#pieces);
   }
 
-  /** @throws FoundationError `invalid-operation` when a binary value was transferred or shrunk since it was sent */
-  next(sequence: number): Uint8Array {
+  /**
+   * Writes the next frame. Where the sink gathers, what fits into it of a large binary value stays where it is.
+   * @returns false: the sink wants no more for now
+   * @throws FoundationError `invalid-operation` when a binary value was transferred or shrunk since it was sent
+   */
+  writeTo(sink: FrameSink): boolean {
     const payload = this.nextPayload;
-    const frame = Buffer.allocUnsafeSlow(FRAGMENT_HEADER + payload);
-    this.#fill(frame);
+    const copied = sink.gathers ? this.#copiedOf(payload) : payload;
+    // A whole frame may be transferred to another thread: then its memory must be its own.
+    const head =
+      copied < payload
+        ? Buffer.allocUnsafe(FRAGMENT_HEADER + copied)
+        : Buffer.allocUnsafeSlow(FRAGMENT_HEADER + payload);
+    for (let at = FRAGMENT_HEADER; at < head.length; ) {
+      const part = this.#take(head.length - at);
+      head.set(part, at);
+      at += part.byteLength;
+    }
+    const body = copied < payload ? this.#take(payload - copied) : undefined;
     const first = this.#sent === 0 ? FLAG_FIRST | (this.#algorithm << FLAG_ALGORITHM_SHIFT) : 0;
     this.#sent += payload;
-    writeHeader(frame, 0, FRAME_FRAGMENT, first | (this.done ? FLAG_LAST : 0), sequence);
-    writeUint32(frame, FRAME_HEADER, this.#id);
-    writeUint32(frame, FRAME_HEADER + 4, this.bytes);
-    return giveAway(frame);
+    writeHeader(head, 0, FRAME_FRAGMENT, first | (this.done ? FLAG_LAST : 0), sink.nextSequence());
+    writeUint32(head, FRAME_HEADER, this.#id);
+    writeUint32(head, FRAME_HEADER + 4, this.bytes);
+    return body === undefined ? sink.write(giveAway(head)) : sink.writePieces(head, body);
   }
 
-  #fill(frame: Buffer): void {
-    let at = FRAGMENT_HEADER;
-    while (at < frame.length) {
-      const piece = this.#pieces[this.#piece] as Uint8Array;
-      const length = this.#lengths[this.#piece] as number;
-      if (piece.byteLength !== length) {
-        throw new FoundationError(
-          'invalid-operation',
-          `A binary value of ${length} bytes was transferred or resized before it was written. Copy it before sending.`,
-        );
+  /** How much of the next frame's payload has to be copied so that the rest of it is one view. */
+  #copiedOf(payload: number): number {
+    let copied = 0;
+    let within = this.#within;
+    for (let index = this.#piece; copied < payload; index++) {
+      const left = (this.#lengths[index] as number) - within;
+      if (left >= payload - copied) {
+        const worth = payload - copied >= VIEW_BYTES && isFixed(this.#pieces[index] as Uint8Array);
+        return worth ? copied : payload;
       }
-      const count = Math.min(length - this.#within, frame.length - at);
-      frame.set(piece.subarray(this.#within, this.#within + count), at);
-      at += count;
-      this.#within += count;
-      if (this.#within < length) continue;
+      copied += left;
+      within = 0;
+    }
+    return payload;
+  }
+
+  /** The next bytes, `most` of them or up to the end of their piece. */
+  #take(most: number): Uint8Array {
+    const piece = this.#pieces[this.#piece] as Uint8Array;
+    const length = this.#lengths[this.#piece] as number;
+    if (piece.byteLength !== length) {
+      throw new FoundationError(
+        'invalid-operation',
+        `A binary value of ${length} bytes was transferred or resized before it was written. Copy it before sending.`,
+      );
+    }
+    const start = this.#within;
+    const end = Math.min(length, start + most);
+    this.#within = end;
+    if (end === length) {
       this.#piece++;
       this.#within = 0;
     }
+    return new Uint8Array(piece.buffer, piece.byteOffset + start, end - start);
   }
+}
+
+/** Shorter parts of a frame are copied: a piece of its own costs more than that. */
+const VIEW_BYTES = 4 * 1024;
+
+/** Whether nobody else can shrink or share the memory while it is written. */
+function isFixed({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
 function piecesOf(parts: EncodedParts): readonly Uint8Array[] {

@@ -5,17 +5,11 @@ import type { SendResult } from '../peer.js';
 import { Backlog, type Partition } from './backlog.js';
 import { BatchBuffer, stampBatch } from './batch-buffer.js';
 import { ALGORITHM_GZIP, ALGORITHM_ZSTD, deflate } from './compression.js';
+import type { FrameSink } from './frame-sink.js';
 import { BATCH_HEADER, FRAGMENT_HEADER } from './frames.js';
 import { LargeMessage } from './large-message.js';
 import { Retained } from './retained.js';
 import { encodedOf, type Unwritten } from './unwritten.js';
-
-/** What an {@link Outbound} writes its frames to; numbers them. */
-export interface FrameSink {
-  nextSequence(): number;
-  /** @returns false: wait for `unblock` */
-  write(frame: Uint8Array): boolean;
-}
 
 /** What an {@link Outbound} has done. */
 export interface Counters {
@@ -429,7 +423,7 @@ export class Outbound {
     this.queuedMessages -= count;
     this.queuedBytes -= bytes - BATCH_HEADER;
     this.#retained?.add({ count, bytes, frame, message: undefined });
-    this.#write(sink, frame);
+    this.#wrote(bytes, sink.write(frame));
     return bytes;
   }
 
@@ -444,10 +438,9 @@ export class Outbound {
       const bytes = message.nextBytes;
       if (bytes > this.credit) return 0;
       this.queuedBytes -= message.nextPayload;
-      const frame = message.next(sink.nextSequence());
+      this.#wrote(bytes, message.writeTo(sink));
       this.#turn = index + 1;
       if (message.done) this.#finished(lane, index, message);
-      this.#write(sink, frame);
       return bytes;
     }
     return 0;
@@ -482,22 +475,22 @@ export class Outbound {
       const copy = Uint8Array.prototype.slice.call(frame);
       stampBatch(copy, sink.nextSequence());
       retained.wroteAgain();
-      this.#write(sink, copy);
+      this.#wrote(copy.length, sink.write(copy));
       return copy.length;
     }
     const large = message as LargeMessage;
     if (large.done) large.restart(this.#takeId());
-    if (large.nextBytes > this.credit) return 0;
-    const piece = large.next(sink.nextSequence());
+    const bytes = large.nextBytes;
+    if (bytes > this.credit) return 0;
+    this.#wrote(bytes, large.writeTo(sink));
     if (large.done) retained.wroteAgain();
-    this.#write(sink, piece);
-    return piece.length;
+    return bytes;
   }
 
-  #write(sink: FrameSink, frame: Uint8Array): void {
-    this.credit -= frame.length;
-    this.bytesSent += frame.length;
-    if (!sink.write(frame)) this.#blocked = true;
+  #wrote(bytes: number, takesMore: boolean): void {
+    this.credit -= bytes;
+    this.bytesSent += bytes;
+    if (!takesMore) this.#blocked = true;
   }
 }
 

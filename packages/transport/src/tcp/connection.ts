@@ -66,6 +66,16 @@ export class TcpConnection implements Connection {
   send(frame: Uint8Array): boolean {
     if (this.#state !== 'open') return false;
     this.#writer.add(frame);
+    return this.#sent();
+  }
+
+  sendPieces(head: Uint8Array, body: Uint8Array): boolean {
+    if (this.#state !== 'open') return false;
+    this.#writer.addPieces(head, body);
+    return this.#sent();
+  }
+
+  #sent(): boolean {
     if (!this.#flushing) {
       this.#flushing = true;
       queueMicrotask(this.#flush);

@@ -32,9 +32,20 @@ export class FrameWriter {
   }
 
   add(frame: Uint8Array): void {
-    const { length } = frame;
-    const copied = length <= COPY_LIMIT;
-    const size = copied ? PREFIX_BYTES + length : PREFIX_BYTES;
+    this.#put(frame, frame.length);
+  }
+
+  /** A frame of two pieces, of which the second is not copied. */
+  addPieces(head: Uint8Array, body: Uint8Array): void {
+    this.#put(head, head.length + body.length);
+    this.#endRun();
+    this.#chunks.push(body);
+  }
+
+  /** @param length - of the frame that `first` begins */
+  #put(first: Uint8Array, length: number): void {
+    const copied = first.length <= COPY_LIMIT;
+    const size = copied ? PREFIX_BYTES + first.length : PREFIX_BYTES;
     const slab = this.#slab;
     slab.reserve(size);
     const { buffer, position } = slab;
@@ -47,13 +58,13 @@ export class FrameWriter {
     buffer[position + 1] = length >>> 16;
     buffer[position + 2] = length >>> 8;
     buffer[position + 3] = length;
-    if (copied) buffer.set(frame, position + PREFIX_BYTES);
+    if (copied) buffer.set(first, position + PREFIX_BYTES);
     this.#runEnd = position + size;
     slab.position = this.#runEnd;
     this.bytes += PREFIX_BYTES + length;
     if (copied) return;
     this.#endRun();
-    this.#chunks.push(frame);
+    this.#chunks.push(first);
   }
 
   /** What was collected since the last call, in order. */
