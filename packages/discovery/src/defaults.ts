@@ -81,6 +81,9 @@ export const DNS_MAX_TARGETS = 1_024;
 /** How many SRV targets are resolved at the same time. */
 export const DNS_TARGETS_AT_ONCE = 16;
 
+/** Name of the port in a Kubernetes service whose SRV records are asked for. */
+export const KUBERNETES_PORT_NAME = 'foundation';
+
 /** How often a hosts file is read when the file system announces nothing, ms. */
 export const HOSTS_FILE_POLL_INTERVAL = 5_000;
 /** How long is waited after a file event, so that a burst is read once and a writer gets done, ms. */
