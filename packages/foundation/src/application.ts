@@ -2,27 +2,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FALLBACK_CLUSTER_ID } from './defaults.js';
 
-/** A named package, and where its `package.json` is. */
-interface Application {
+/** The program that a node is part of. */
+export interface Application {
   readonly name: string;
+  /** Where its `package.json` is. */
   readonly folder: string;
 }
 
 /**
- * The name of the application: that of the nearest `package.json` above the script that was started (else above the working
- * folder). Two applications on one machine have different names, and so don't meet.
+ * The application: the nearest `package.json` with a name above the script that was started, else above the working folder. Two
+ * applications on one machine have different names, and so don't meet.
  */
-export function applicationName(): string {
-  return application(process.argv[1], process.cwd())?.name ?? FALLBACK_CLUSTER_ID;
-}
-
-/** The folder of the `package.json` that {@link applicationName} takes the name from. */
-export function applicationFolder(script: string | undefined, cwd: string): string | undefined {
-  return application(script, cwd)?.folder;
-}
-
-function application(script: string | undefined, cwd: string): Application | undefined {
-  return (script === undefined ? undefined : applicationAbove(dirname(script))) ?? applicationAbove(cwd);
+export function applicationOf(script: string | undefined, cwd: string): Application {
+  const above = script === undefined ? undefined : applicationAbove(dirname(script));
+  return above ?? applicationAbove(cwd) ?? { name: FALLBACK_CLUSTER_ID, folder: cwd };
 }
 
 function applicationAbove(start: string): Application | undefined {

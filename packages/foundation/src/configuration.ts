@@ -1,5 +1,5 @@
 import { FoundationError } from '@foundation-ts/core';
-import { applicationFolder } from './application.js';
+import { type Application, applicationOf } from './application.js';
 import { type Environment, readEnvironment } from './configuration-environment.js';
 import { existing, findFile, profileOf, readConfigurationFile } from './configuration-file.js';
 import { mergeSources, type Origin, type Profile } from './configuration-merge.js';
@@ -27,7 +27,7 @@ export interface ConfigurationSources {
   readonly env?: Environment;
   /** Where a file is looked for first. */
   readonly cwd?: string;
-  /** The script that was started: beside its `package.json` a file is looked for next. */
+  /** The script that was started: a file is looked for next beside its application's `package.json`. Default with `cwd`: none. */
   readonly script?: string | undefined;
   /** A configuration file, instead of looking for one; false: none. */
   readonly file?: string | false;
@@ -42,6 +42,8 @@ export interface Configuration {
   readonly profile: Profile | undefined;
   /** The configuration file, if there is one. */
   readonly file: string | undefined;
+  /** The application's package name, which `clusterId` is when nobody gives it. */
+  readonly application: string;
   /** What looks wrong but prevents nothing. */
   readonly warnings: readonly string[];
 }
@@ -57,7 +59,8 @@ export async function resolveConfiguration(
 ): Promise<Configuration> {
   const { env = process.env, cwd = process.cwd() } = sources;
   const script = 'cwd' in sources || 'script' in sources ? sources.script : process.argv[1];
-  const file = fileOf(sources, env, cwd, script);
+  const application = applicationOf(script, cwd);
+  const file = fileOf(sources, env, cwd, application);
   const profile = profileOf(env);
   const fromFile = file === undefined ? [] : await readConfigurationFile(file, profile);
   const environment = readEnvironment(env);
@@ -66,18 +69,19 @@ export async function resolveConfiguration(
     { origin: 'environment', values: environment.values },
     { origin: 'argument', values: { ...given } },
   ]);
-  return { options: values, origins, profile, file, warnings: environment.warnings };
+  const { warnings } = environment;
+  return { options: values, origins, profile, file, application: application.name, warnings };
 }
 
 function fileOf(
   { file }: ConfigurationSources,
   env: Environment,
   cwd: string,
-  script: string | undefined,
+  application: Application,
 ): string | undefined {
   if (file === false) return undefined;
   if (file !== undefined) return existing("'file'", file, cwd);
-  return findFile(env, cwd, [cwd, applicationFolder(script, cwd) ?? cwd]);
+  return findFile(env, cwd, [cwd, application.folder]);
 }
 
 /** The same error, which also says where the wrong option stands if that is not in the arguments. */

@@ -62,6 +62,18 @@ export { tcp } from '@foundation-ts/transport/tcp';
 export { ThreadBroker, threads } from '@foundation-ts/transport/threads';
 export { type TlsFiles, type TlsOptions, type TlsProvider, tlsFiles } from '@foundation-ts/transport/tls';
 export { ws } from '@foundation-ts/transport/ws';
+export {
+  type Configuration,
+  type ConfigurationSources,
+  defineConfig,
+  type FoundationConfig,
+  type FoundationConfigExport,
+  resolveConfiguration,
+} from './configuration.js';
+export type { Origin, Profile } from './configuration-merge.js';
+export { describeConfiguration } from './configuration-text.js';
+export type { EffectiveOptions } from './effective-options.js';
+export { type InProcessOptions, inProcess } from './in-process.js';
 export { FoundationNode } from './node.js';
 export { startNode } from './start-node.js';
-export type { StartOptions } from './start-options.js';
+export type { DetectOptions, StartOptions } from './start-options.js';

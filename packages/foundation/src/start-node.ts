@@ -8,7 +8,6 @@ import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
 import { tcp } from '@foundation-ts/transport/tcp';
 import { ThreadBroker, threads } from '@foundation-ts/transport/threads';
 import { ws } from '@foundation-ts/transport/ws';
-import { applicationName } from './application.js';
 import { type Configuration, resolveConfiguration, withOrigin } from './configuration.js';
 import { effectiveOptions } from './effective-options.js';
 import { mortalMode } from './mortal.js';
@@ -73,12 +72,12 @@ function threadAddress(host: string): Address {
   return { protocol: 'threads', host, port: THREAD_PORT };
 }
 
-async function startHere({ options, warnings }: Configuration): Promise<FoundationNode> {
+async function startHere({ options, application, warnings }: Configuration): Promise<FoundationNode> {
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
   for (const warning of warnings) log.warn({}, warning);
-  const clusterId = options.clusterId ?? applicationName();
+  const clusterId = options.clusterId ?? application;
   const random = options.random ?? systemRandom;
   const name = options.name ?? `${clusterId}-${Buffer.from(random.bytes(4)).toString('hex')}`;
   const broker = wanted === undefined || isConnected(options) ? undefined : new ThreadBroker();
