@@ -49,6 +49,7 @@
  * | `DISCOVERY_STOP_MS` | 2,000 | how long a strategy may take to withdraw what it advertised |
  * | `BOOTSTRAP_TIMEOUT_MS` | 30,000 | how long a start waits for the nodes expected, unless told otherwise |
  * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
+ * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
  * | `CHANNEL_METRICS_MS` | 10,000 | between two reports of what the channels do, as telemetry |
  */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
@@ -92,6 +93,7 @@ export const RECONNECT_STABLE_MS = 1_000;
 export const RECONNECT_FLAPS = 2;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
 
+export const MAX_REFUSALS_KEPT = 10_000;
 export const MAX_REFUSALS_KEPT = 10_000;
 export const SPAWN_TIMEOUT_MS = 10_000;
 export const JOIN_TIMEOUT_MS = 500;

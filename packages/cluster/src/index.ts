@@ -11,10 +11,12 @@ export {
   keepOldest,
   staticQuorum,
 } from './downing.js';
+export type { ServiceAccess } from './gate.js';
 export { isDead, type Member, type MemberStatus } from './member.js';
 export type { MembershipEvent, MemberView } from './membership-event.js';
 export { ClusterNode } from './node.js';
 export type { NodeChannels } from './node-channels.js';
 export type { ClusterNodeInit } from './node-init.js';
+export type { Action, Permission, Permissions } from './permissions.js';
 export type { ReachabilityView } from './reachability.js';
 export type { ConnectContext, ConnectHook, ListHook, Topology } from './topology.js';

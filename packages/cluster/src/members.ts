@@ -28,6 +28,8 @@ export interface MembersHost {
   lost(peer: Peer): void;
   /** The set of addresses worth dialling may have changed. */
   changed(): void;
+  /** Of the roles that are told of a connected member, those that count. */
+  roles(identity: PeerIdentity, told: readonly string[]): readonly string[];
   /** The cluster holds this incarnation of the node itself for gone. */
   selfDowned(why: string): void;
 }
@@ -118,7 +120,9 @@ export class Members {
   }
 
   #view(member: Member): MemberView {
-    return { ...member, reachable: this.isReachable(member.name, member.incarnation) };
+    const peer = this.#peers.get(member.name);
+    const roles = peer === undefined ? member.roles : this.#host.roles(peer.identity, member.roles);
+    return { ...member, roles, reachable: this.isReachable(member.name, member.incarnation) };
   }
 
   // --- connections ----------------------------------------------------------------------------------------------

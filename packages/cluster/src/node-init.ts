@@ -21,6 +21,7 @@ import {
 import { type ChannelRule, channelRouter } from './channel-rules.js';
 import { BOOTSTRAP_TIMEOUT_MS, JOIN_TIMEOUT_MS, MAX_MEMBERS, MAX_NAME_LENGTH } from './defaults.js';
 import { Definitions } from './definitions.js';
+import { checkPermissions, type Permissions } from './permissions.js';
 import { refExtensions } from './ref-codec.js';
 import { resolveTopologies, type Topology } from './topology.js';
 
@@ -64,6 +65,11 @@ export interface ClusterNodeInit {
    */
   readonly channelRules?: readonly ChannelRule[];
   readonly roles?: readonly string[];
+  /**
+   * What the nodes of each role may do on this one; `'*'` is every node. Roles count as far as certificates prove them, so it needs mutual TLS, and
+   * nodes that claim others are refused. Default: every member may do everything that is not local-only.
+   */
+  readonly permissions?: Permissions;
   readonly zone?: string;
   /** Plain JSON values, 4 KiB at most. */
   readonly metadata?: Readonly<Record<string, unknown>>;
@@ -95,6 +101,7 @@ const keys = [
   'channels',
   'channelRules',
   'roles',
+  'permissions',
   'zone',
   'metadata',
   'clock',
@@ -120,6 +127,7 @@ export interface ResolvedInit {
   readonly channels: readonly ChannelDeclaration[] | undefined;
   readonly route: EndpointInit['route'];
   readonly roles: readonly string[];
+  readonly permissions: Permissions | undefined;
   readonly zone: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly system: ActorSystem;
@@ -173,6 +181,7 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     channels: init.channels,
     route: channelRouter(init.channelRules ?? []),
     roles: init.roles ?? [],
+    permissions: checkPermissions(init.permissions, transport, init.roles ?? []),
     zone: init.zone,
     metadata: init.metadata ?? {},
     system,

@@ -25,10 +25,12 @@ import { Dialer } from './dialer.js';
 import { discoveryTree } from './discovery-runner.js';
 import type { DiscoverySource } from './discovery-sources.js';
 import { FirstRound } from './first-round.js';
+import { Gate, type ServiceAccess } from './gate.js';
 import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
 import { NodeChannels } from './node-channels.js';
 import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
+import { type Action, Permitter } from './permissions.js';
 import { Router } from './router.js';
 import type { Topology } from './topology.js';
 import { CONTROL, messageOf } from './wire.js';
@@ -60,6 +62,10 @@ export class ClusterNode implements AsyncDisposable {
   #userBranch: SupervisorHandle | undefined = undefined;
   /** One supervisor a topology. */
   readonly #discoveryBranches: SupervisorHandle[] = [];
+  /** Where there are permissions. */
+  readonly #permitter: Permitter | undefined;
+  /** What the node's own actors ask of peers, by name. */
+  readonly #services = new Map<string, ServiceAccess>();
   #state: 'starting' | 'running' | 'leaving' | 'closed' = 'starting';
   #closing: Promise<void> | undefined = undefined;
   #resolveStopped!: (why: string) => void;
@@ -85,15 +91,19 @@ export class ClusterNode implements AsyncDisposable {
       version: 1,
       metadata: init.metadata,
     };
+    const permitter = init.permissions === undefined ? undefined : new Permitter(init.permissions, this.system);
+    this.#permitter = permitter;
     this.#members = new Members(this.system, self, {
+      roles: (identity, told) => permitter?.provenOf(identity, told) ?? told,
       lost: peer => this.#router.peerLost(peer),
       changed: () => this.#dialer.sweep(),
       selfDowned: why => this.#selfDowned(why),
     });
-    this.#router = new Router(this.system, this.definitions, node => this.#members.peer(node));
+    const gate = permitter === undefined ? undefined : new Gate(this.system, permitter, this.#services);
+    this.#router = new Router(this.system, this.definitions, node => this.#members.peer(node), gate);
     this.system.gateway = this.#router;
     this.#endpoint = openEndpoint(init, {
-      admit: identity => this.#members.admit(identity),
+      admit: identity => this.#members.admit(identity) ?? permitter?.admit(identity),
       onPeer: peer => this.#peerUp(peer),
       onMessage: (peer, channel, message) => this.#receive(peer, channel, message),
       onUndelivered: (peer, _channel, outcome, messages) => this.#router.undelivered(peer, outcome, messages),
@@ -330,9 +340,17 @@ export class ClusterNode implements AsyncDisposable {
     ref.cast(op, payload);
   }
 
-  /** For services: starts an actor of the node's own, restarted if it crashes, under a local name that begins with `$`. */
-  async startSystemActor<D extends AnyDefinition>(start: Start<D>, name: string): Promise<Ref<D>> {
+  /**
+   * For services: starts an actor of the node's own, restarted if it crashes, under a local name that begins with `$`.
+   * @param access - what peers need to be permitted, where there are permissions, for each operation; default: `message` for all
+   */
+  async startSystemActor<D extends AnyDefinition>(
+    start: Start<D>,
+    name: string,
+    access: ServiceAccess = () => 'message',
+  ): Promise<Ref<D>> {
     this.#open('startSystemActor');
+    this.#services.set(name, access);
     const branch = this.#systemBranch as SupervisorHandle;
     await branch.startChild({
       id: name,
@@ -342,6 +360,17 @@ export class ClusterNode implements AsyncDisposable {
       name,
     });
     return this.system.refOn<D>(this.name, name);
+  }
+
+  /**
+   * Whether a member may do that on this node: by `permissions` and the roles that its certificate proves. This node itself may, and without
+   * `permissions` everybody; with them, nobody who is not connected.
+   * @param definition - what is to be spawned, for those who may spawn only some
+   */
+  permits(member: string, action: Action, definition?: string): boolean {
+    if (this.#permitter === undefined || member === this.name) return true;
+    const peer = this.#members.peer(member);
+    return peer !== undefined && this.#permitter.allows(peer.identity, action, definition);
   }
 
   // --- connections ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import {
 import { formatPath, type LostOutcome, type Peer, type PeerIdentity, type SendResult } from '@foundation-ts/transport';
 import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
+import type { Gate } from './gate.js';
 import { CallTable } from './internal/call-table.js';
 import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
 
@@ -31,11 +32,21 @@ export class Router implements RemoteGateway {
   /** The supervisors at the root of the node's own actors, and that of the user's trees. */
   readonly #branches = new Set<number>();
   #userBranch = 0;
+  /** Where there are permissions. */
+  readonly #gate: Gate | undefined;
+  /** Peers of which the log has been told that they refuse exit signals. */
+  readonly #refusing = new WeakSet<Peer>();
 
-  constructor(system: ActorSystem, definitions: Definitions, peerOf: (node: string) => Peer | undefined) {
+  constructor(
+    system: ActorSystem,
+    definitions: Definitions,
+    peerOf: (node: string) => Peer | undefined,
+    gate: Gate | undefined,
+  ) {
     this.#system = system;
     this.#definitions = definitions;
     this.#peerOf = peerOf;
+    this.#gate = gate;
   }
 
   /** Peers neither command nor end the node's own supervisors, and don't end the actors of the first. */
@@ -196,27 +207,23 @@ export class Router implements RemoteGateway {
   receive(peer: Peer, channel: string, message: readonly unknown[]): boolean {
     const system = this.#system;
     switch (message[0]) {
-      case wire.cast:
-        system.receive(this.#target(message[1]), textOf(message[2], 'operation'), message[3], undefined, undefined);
+      case wire.cast: {
+        const to = this.#target(message[1]);
+        const op = textOf(message[2], 'operation');
+        if (this.#gate?.message(peer, to, op) === undefined) system.receive(to, op, message[3], undefined, undefined);
         return true;
+      }
       case wire.call:
-        system.receive(
-          this.#target(message[2]),
-          textOf(message[3], 'operation'),
-          message[4],
-          this.#answer(peer, channel, message),
-          undefined,
-        );
+      case wire.offer: {
+        const to = this.#target(message[2]);
+        const op = textOf(message[3], 'operation');
+        const answer = this.#answer(peer, channel, message);
+        const refusal = this.#gate?.message(peer, to, op);
+        if (refusal !== undefined) answer.fail(refusal);
+        else if (message[0] === wire.call) system.receive(to, op, message[4], answer, undefined);
+        else system.receive(to, op, message[4], undefined, answer);
         return true;
-      case wire.offer:
-        system.receive(
-          this.#target(message[2]),
-          textOf(message[3], 'operation'),
-          message[4],
-          undefined,
-          this.#answer(peer, channel, message),
-        );
-        return true;
+      }
       case wire.reply:
         this.#calls.get(peer)?.get(numberOf(message[1], 'call number'))?.succeed(message[2]);
         return true;
@@ -224,7 +231,14 @@ export class Router implements RemoteGateway {
         this.#calls.get(peer)?.get(numberOf(message[1], 'call number'))?.fail(toError(message[2]));
         return true;
       case wire.spawn:
-        void this.#spawnFor(new RemoteAnswer(system, peer, DATA, numberOf(message[1], 'call number'), -1), message);
+        void this.#spawnFor(
+          peer,
+          new RemoteAnswer(system, peer, DATA, numberOf(message[1], 'call number'), -1),
+          message,
+        );
+        return true;
+      case wire.refused:
+        this.#refused(peer, message);
         return true;
       default:
         return this.#receiveSignal(peer, message);
@@ -238,6 +252,7 @@ export class Router implements RemoteGateway {
     const from = new Pid(peer.identity.name, peer.identity.incarnation, numberOf(message[1], 'actor number'));
     const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
     if ((kind === wire.link || kind === wire.exit) && this.#isOwn(to)) throw ownActor(to);
+    if (this.#gate !== undefined && !this.#mayEnd(this.#gate, peer, from, to, message)) return true;
     if (kind === wire.link) system.receiveLink(from, to);
     else if (kind === wire.unlink) system.receiveUnlink(from, to);
     else if (kind === wire.exit) system.receiveExit(from, to, reasonOf(message[3]), message[4] === true);
@@ -269,14 +284,40 @@ export class Router implements RemoteGateway {
     );
   }
 
-  async #spawnFor(answer: RemoteAnswer, message: readonly unknown[]): Promise<void> {
+  /** Who is not let is told: by its link, or in answer to its exit signal. */
+  #mayEnd(gate: Gate, peer: Peer, from: Pid, to: Pid, message: readonly unknown[]): boolean {
+    if (message[0] === wire.link) {
+      const refusal = gate.end(peer, to, 'link');
+      if (refusal !== undefined) this.exit(to, from, refusal, true);
+      return refusal === undefined;
+    }
+    if (message[0] !== wire.exit || message[4] === true) return true;
+    const refusal = gate.end(peer, to, 'exit');
+    if (refusal !== undefined) peer.send(DATA, [wire.refused, to.id, refusal], from.id);
+    return refusal === undefined;
+  }
+
+  #refused(peer: Peer, message: readonly unknown[]): void {
+    const { name, incarnation } = peer.identity;
+    const error = toError(message[2]);
+    this.#system.receiveRefusal(new Pid(name, incarnation, numberOf(message[1], 'actor number')), error);
+    if (this.#refusing.has(peer)) return;
+    this.#refusing.add(peer);
+    this.#system.log.warn({ node: this.#system.node, member: name }, error.message);
+  }
+
+  async #spawnFor(peer: Peer, answer: RemoteAnswer, message: readonly unknown[]): Promise<void> {
     try {
-      const definition = this.#definitions.forRemote(textOf(message[2], 'definition'));
+      const wanted = textOf(message[2], 'definition');
+      const refusal = this.#gate?.spawn(peer, wanted);
+      if (refusal !== undefined) throw refusal;
+      const definition = this.#definitions.forRemote(wanted);
       const name = message[4] === null ? undefined : textOf(message[4], 'name');
       if (name?.startsWith('$') === true) {
         throw new FoundationError('invalid-operation', `The name '${name}' is kept for the node's own actors.`);
       }
       const process = this.#system.launch({ definition, argument: message[3] }, { name });
+      this.#gate?.started(peer, process);
       await this.#system.started(process);
       answer.succeed(process.pid);
     } catch (error) {

@@ -17,6 +17,8 @@ export const wire = {
   fail: 5,
   /** `[spawn, id, definition, argument, name | null]` */
   spawn: 6,
+  /** `[refused, to, error]`: an exit signal to `to`, an actor of the node that says so, was not permitted */
+  refused: 7,
   /** `[link, from, to]` */
   link: 10,
   /** `[unlink, from, to]` */
