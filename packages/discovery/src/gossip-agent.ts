@@ -1,6 +1,7 @@
 import type { RemoteInfo } from 'node:dgram';
 import { type Address, FoundationError, type Timer } from '@foundation-ts/core';
 import { sameAddressSet } from './address-set.js';
+import type { Agent } from './agent-pool.js';
 import {
   GOSSIP_DROP_REPORT_INTERVAL,
   GOSSIP_FLOOD,
@@ -9,6 +10,7 @@ import {
   GOSSIP_RETRY_MIN,
   GOSSIP_SETTLE,
 } from './defaults.js';
+import { DropLog, type DropLogInit } from './drop-log.js';
 import { DatagramCodec, type Refusal } from './gossip-datagram.js';
 import { isLoopback } from './gossip-interfaces.js';
 import { GossipSockets, type GossipSocketsInit } from './gossip-sockets.js';
@@ -32,18 +34,14 @@ export interface GossipSettings
 
 type Drop = Refusal | GossipDrop | 'not-loopback';
 
-/** What any network with two clusters on it, or any node with two interfaces, sees all day. */
-const usual: ReadonlySet<Drop> = new Set<Drop>(['foreign-cluster', 'replayed']);
-
 /** The shell around {@link stepGossip}: sockets and timers of one node, shared by its watches and its advertisement. */
-export class GossipAgent {
+export class GossipAgent implements Agent {
   readonly #settings: GossipSettings;
   readonly #ctx: DiscoveryContext;
   readonly #codec: DatagramCodec;
   readonly #state: GossipState;
   readonly #watches = new Set<Latest<readonly Address[]>>();
-  readonly #drops = new Map<Drop, number>();
-  readonly #logged = new Set<Drop>();
+  readonly #drops: DropLog<Drop>;
   readonly #sending = new Set<Promise<void>>();
   #sockets: GossipSockets | undefined;
   #opening: Promise<void> | undefined;
@@ -53,7 +51,6 @@ export class GossipAgent {
   #wakeDue = Number.POSITIVE_INFINITY;
   #retry: Timer | undefined;
   #interfaces: Timer | undefined;
-  #report: Timer | undefined;
   #settle: Timer | undefined;
   #published: readonly Address[] = [];
   #closed = false;
@@ -63,6 +60,9 @@ export class GossipAgent {
     this.#ctx = ctx;
     this.#codec = new DatagramCodec(ctx.self.clusterId, ctx.secret, ctx.random, ctx.accepts);
     this.#state = createGossipState(settings);
+    this.#drops = new DropLog({ ...dropLog, interval: GOSSIP_DROP_REPORT_INTERVAL }, ctx, hostile => {
+      if (hostile > GOSSIP_FLOOD) this.#step({ type: 'flooded' });
+    });
   }
 
   /** Resolves after the first attempt to open the sockets, also when it failed (it is repeated then). */
@@ -103,8 +103,8 @@ export class GossipAgent {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#report, this.#settle]) timer?.cancel();
-    this.#reportDrops();
+    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#settle]) timer?.cancel();
+    this.#drops.flush();
     this.#sockets?.close();
     this.#sockets = undefined;
   }
@@ -176,7 +176,7 @@ export class GossipAgent {
   #received(datagram: Uint8Array, from: RemoteInfo): void {
     const outsider = this.#ctx.secret === undefined && !isLoopback(from.address);
     const beat = outsider ? 'not-loopback' : this.#codec.decode(datagram);
-    if (typeof beat === 'string') this.#drop(beat, from);
+    if (typeof beat === 'string') this.#drops.drop(beat, from.address);
     else this.#step({ type: 'heard', beat }, from);
   }
 
@@ -187,7 +187,7 @@ export class GossipAgent {
     for (const effect of stepGossip(this.#state, input, moment)) {
       if (effect.type === 'send') this.#send(this.#codec.encode(effect.beat));
       else if (effect.type === 'changed') this.#publishSoon();
-      else this.#drop(effect.reason, from);
+      else this.#drops.drop(effect.reason, from?.address);
     }
     this.#schedule();
   }
@@ -228,36 +228,16 @@ export class GossipAgent {
     };
     this.#wake = this.#ctx.clock.setTimeout(tick, due - this.#ctx.clock.now(), { unref: true });
   }
-
-  #drop(reason: Drop, from: RemoteInfo | undefined): void {
-    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
-    if (!this.#logged.has(reason)) {
-      this.#logged.add(reason);
-      const level = usual.has(reason) ? 'debug' : 'warn';
-      this.#ctx.log[level](
-        { reason, from: from?.address, ...advice[reason] },
-        'gossip discovery: dropped a datagram; more of this kind are only counted',
-      );
-    }
-    this.#report ??= this.#ctx.clock.setTimeout(() => this.#reportDrops(), GOSSIP_DROP_REPORT_INTERVAL, {
-      unref: true,
-    });
-  }
-
-  #reportDrops(): void {
-    this.#report = undefined;
-    let hostile = 0;
-    for (const [reason, count] of this.#drops) {
-      this.#ctx.telemetry.emit('discovery.gossip.dropped', { count }, { reason });
-      if (!usual.has(reason)) hostile += count;
-    }
-    this.#drops.clear();
-    if (hostile > GOSSIP_FLOOD) this.#step({ type: 'flooded' });
-  }
 }
 
-const advice: Partial<Record<Drop, { readonly hint: string }>> = {
-  unauthenticated: { hint: 'a node with another secret, or an intruder' },
-  stale: { hint: 'the wall clocks of the two machines differ too much; set them' },
-  'table-full': { hint: 'raise maxEntries if the cluster is that large' },
+const dropLog: Omit<DropLogInit<Drop>, 'interval'> = {
+  strategy: 'gossip',
+  what: 'a datagram',
+  // what any network with two clusters on it, or any node with two interfaces, sees all day
+  usual: new Set<Drop>(['foreign-cluster', 'replayed']),
+  advice: {
+    unauthenticated: { hint: 'a node with another secret, or an intruder' },
+    stale: { hint: 'the wall clocks of the two machines differ too much; set them' },
+    'table-full': { hint: 'raise maxEntries if the cluster is that large' },
+  },
 };

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
-import { type Address, checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
+import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
+import { agentStrategy } from './agent-pool.js';
 import {
   GOSSIP_INTERVAL,
   GOSSIP_MAX_CLOCK_SKEW,
@@ -10,8 +11,7 @@ import {
 } from './defaults.js';
 import { GossipAgent, type GossipSettings } from './gossip-agent.js';
 import { onlyLoopback } from './gossip-interfaces.js';
-import { Latest } from './latest.js';
-import type { Advertised, DiscoveryContext, DiscoveryStrategy } from './strategy.js';
+import type { DiscoveryContext, DiscoveryStrategy } from './strategy.js';
 
 /** What {@link gossip} takes. */
 export interface GossipInit {
@@ -57,78 +57,11 @@ const keys: readonly (keyof GossipInit)[] = [
  */
 export function gossip(init: GossipInit = {}): DiscoveryStrategy {
   const settings = resolveInit(init);
-  const agents = new AgentPool(settings);
-  return {
-    name: 'gossip',
-    async *watch(ctx) {
-      checkSecret(settings, ctx);
-      const agent = agents.take(ctx);
-      const latest = new Latest<readonly Address[]>(ctx.signal);
-      agent.addWatch(latest);
-      try {
-        await agent.opened();
-        yield* latest;
-      } finally {
-        agent.removeWatch(latest);
-        agents.giveBack(ctx);
-      }
-    },
-    async advertise(self, ctx) {
-      checkSecret(settings, ctx);
-      return await advertise(agents, self, ctx);
-    },
-  };
-}
-
-async function advertise(agents: AgentPool, self: Advertised, ctx: DiscoveryContext): Promise<AsyncDisposable> {
-  const agent = agents.take(ctx);
-  try {
-    await agent.opened();
-    if (ctx.signal.aborted) {
-      throw new FoundationError('aborted', `Node '${self.name}' stopped before it was advertised.`);
-    }
-    agent.advertise(self);
-  } catch (error) {
-    agents.giveBack(ctx);
-    throw error;
-  }
-  let ending: Promise<void> | undefined;
-  const end = (): Promise<void> => {
-    ending ??= agent.withdraw().finally(() => agents.giveBack(ctx));
-    return ending;
-  };
-  const aborted = (): void => void end();
-  ctx.signal.addEventListener('abort', aborted, { once: true });
-  return {
-    [Symbol.asyncDispose]: () => {
-      ctx.signal.removeEventListener('abort', aborted);
-      return end();
-    },
-  };
-}
-
-/** One agent a node, for as long as its watch or its advertisement lasts. */
-class AgentPool {
-  readonly #settings: GossipSettings;
-  readonly #agents = new Map<DiscoveryContext, { readonly agent: GossipAgent; users: number }>();
-
-  constructor(settings: GossipSettings) {
-    this.#settings = settings;
-  }
-
-  take(ctx: DiscoveryContext): GossipAgent {
-    const held = this.#agents.get(ctx) ?? { agent: new GossipAgent(this.#settings, ctx), users: 0 };
-    held.users++;
-    this.#agents.set(ctx, held);
-    return held.agent;
-  }
-
-  giveBack(ctx: DiscoveryContext): void {
-    const held = this.#agents.get(ctx);
-    if (held === undefined || --held.users > 0) return;
-    this.#agents.delete(ctx);
-    held.agent.close();
-  }
+  return agentStrategy(
+    'gossip',
+    ctx => new GossipAgent(settings, ctx),
+    ctx => checkSecret(settings, ctx),
+  );
 }
 
 function checkSecret(settings: GossipSettings, ctx: DiscoveryContext): void {
