@@ -10,8 +10,7 @@ const names = (node: ClusterNode, registry: Registry): string =>
   node.clusterId;
 
 /**
- * Fault 16 in simulated time, over streams as TCP makes them of a lossy network: each loss costs what comes behind it a retransmission.
- * Loss on real sockets needs `netem` or a packet filter, which not every kernel has.
+ * Fault 16 in simulated time, over streams as TCP makes them of a lossy network: each loss costs what comes behind it a retransmission. On real sockets: `real-loss.test.ts`.
  */
 describe('16: 30 % loss and 100 ± 50 ms delay', () => {
   test.each([1, 2, 3, 4, 5, 6])(

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 interface Answer {
@@ -23,9 +23,10 @@ export class Program implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting>();
   #next = 1;
 
-  private constructor(file: string | URL, args: readonly string[]) {
+  private constructor(file: string | URL, args: readonly string[], prefix: readonly string[]) {
     const path = fileURLToPath(file instanceof URL ? file : new URL(`./programs/${file}.ts`, import.meta.url));
-    this.process = fork(path, args, { execArgv: flags, silent: true, serialization: 'advanced' });
+    const [command = '', ...rest] = [...prefix, process.execPath, ...flags, path, ...args];
+    this.process = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], serialization: 'advanced' });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (data: Buffer) => {
         if (this.output.length < 100_000) this.output += data.toString();
@@ -48,8 +49,17 @@ export class Program implements AsyncDisposable {
   }
 
   /** @param file - a program of this folder's `programs`, without `.ts`; or where one lies */
-  static async start(file: string | URL, ...args: readonly string[]): Promise<Program> {
-    const program = new Program(file, args);
+  static start(file: string | URL, ...args: readonly string[]): Promise<Program> {
+    return Program.startWithin([], file, ...args);
+  }
+
+  /** @param prefix - the front of the command line, such as that which enters a network namespace */
+  static async startWithin(
+    prefix: readonly string[],
+    file: string | URL,
+    ...args: readonly string[]
+  ): Promise<Program> {
+    const program = new Program(file, args, prefix);
     await new Promise<void>((resolve, reject) => {
       program.process.once('message', () => resolve());
       void program.exited.then(code => reject(new Error(`${file} ended with ${code}: ${program.output}`)));

@@ -23,7 +23,7 @@ export function debianMissing(tools: Readonly<Record<string, string>>): string |
 }
 
 function present(tool: string): boolean {
-  const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
+  const path = `${process.env.PATH}:/usr/sbin:/sbin`;
   return spawnSync('sh', ['-c', `command -v ${tool}`], { env: { ...process.env, PATH: path } }).status === 0;
 }
 
