@@ -342,15 +342,16 @@ export class ClusterNode implements AsyncDisposable {
 
   /**
    * For services: starts an actor of the node's own, restarted if it crashes, under a local name that begins with `$`.
-   * @param access - what peers need to be permitted, where there are permissions, for each operation; default: `message` for all
+   * @param access - what peers need to be permitted, where there are permissions, for each operation; default: as
+   *   for any actor, `message`, or for supervisors `supervise`
    */
   async startSystemActor<D extends AnyDefinition>(
     start: Start<D>,
     name: string,
-    access: ServiceAccess = () => 'message',
+    access?: ServiceAccess,
   ): Promise<Ref<D>> {
     this.#open('startSystemActor');
-    this.#services.set(name, access);
+    if (access !== undefined) this.#services.set(name, access);
     const branch = this.#systemBranch as SupervisorHandle;
     await branch.startChild({
       id: name,

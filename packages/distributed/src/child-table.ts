@@ -33,7 +33,10 @@ export class ChildTable {
   }
 
   static async start(node: HostNode, name: string, listener: ChildTableListener): Promise<ChildTable> {
-    const replica = await Replica.start<ChildValue | 1>(node, { name: `children:${name}` });
+    const replica = await Replica.start<ChildValue | 1>(node, {
+      name: `children:${name}`,
+      needs: { read: 'supervise', write: 'supervise' },
+    });
     return new ChildTable(replicaId(node.name, node.incarnation), replica, listener);
   }
 

@@ -188,7 +188,7 @@ export class DistributedSupervisor implements AsyncDisposable {
       }),
     );
     node.onLeave(() => this.#leave());
-    await node.startSystemActor(this.#definition()(), `$dsup:${this.name}`);
+    await node.startSystemActor(this.#definition()(), `$dsup:${this.name}`, () => 'supervise');
     await Promise.all([this.#table.replica.ready, this.#registry.ready]);
     if (this.#state !== 'starting') return;
     this.#state = 'open';

@@ -18,4 +18,5 @@ export type HostNode = Pick<
   | 'onMembership'
   | 'onLeave'
   | 'startSystemActor'
+  | 'permits'
 >;

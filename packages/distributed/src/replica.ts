@@ -1,3 +1,4 @@
+import type { Action } from '@foundation-ts/cluster';
 import {
   type AnyDefinition,
   actor,
@@ -42,6 +43,8 @@ export interface ReplicaInit {
    * wrong for shared ones. Default false.
    */
   readonly dropDead?: boolean;
+  /** What other nodes need to be permitted to read it, and to write to it; default `message` and `register`. */
+  readonly needs?: { readonly read: Action; readonly write: Action };
   /** Milliseconds between two rounds of anti-entropy, ± 20 %; default 10,000. */
   readonly antiEntropyInterval?: number;
 }
@@ -90,6 +93,7 @@ export class Replica<V> implements AsyncDisposable {
   readonly #node: HostNode;
   readonly #actorName: string;
   readonly #dropDead: boolean;
+  readonly #needs: { readonly read: Action; readonly write: Action };
   readonly #interval: number;
   readonly #peers = new Map<string, PeerLink>();
   readonly #refs = new Map<string, Ref<ReplicaActor>>();
@@ -115,6 +119,7 @@ export class Replica<V> implements AsyncDisposable {
     this.#node = node;
     this.#actorName = `$replica:${init.name}`;
     this.#dropDead = init.dropDead ?? false;
+    this.#needs = init.needs ?? { read: 'message', write: 'register' };
     this.#interval = init.antiEntropyInterval ?? ANTI_ENTROPY_INTERVAL;
     this.map = new AwMap<V>({ replica: replicaId(node.name, node.incarnation) });
     this.#waiters = new AckWaiters(node.clock, `Replica '${init.name}'`, () => this.#peers.values());
@@ -137,7 +142,8 @@ export class Replica<V> implements AsyncDisposable {
       if (event.type === 'up' || event.type === 'reachable') this.#appeared(name, incarnation);
       else if (event.type !== 'leaving') this.#lost(name, incarnation, event.type !== 'unreachable');
     });
-    await this.#node.startSystemActor(this.#definition()(), this.#actorName);
+    const { read, write } = this.#needs;
+    await this.#node.startSystemActor(this.#definition()(), this.#actorName, op => (op === 'delta' ? write : read));
     this.#armTimer();
     const timer = this.#node.clock.setTimeout(this.#isReady, READY_TIMEOUT, { unref: true });
     void Promise.all([...this.#exchanges.values()].map(exchange => exchange.promise)).then(() => {
@@ -419,7 +425,8 @@ export class Replica<V> implements AsyncDisposable {
     const peer = this.#peer(name, incarnation);
     if (peer === undefined) return;
     peer.active = true;
-    peer.absent = false;
+    // Who may not write may still read: then it asks.
+    peer.absent = !this.#node.permits(name, this.#needs.write);
     void this.#exchange(peer);
   }
 
@@ -461,6 +468,7 @@ export class Replica<V> implements AsyncDisposable {
 
   /** Brings what the peer has and this replica has not. One exchange per peer at a time; asking again meanwhile repeats it. */
   #exchange(peer: PeerLink): Promise<void> {
+    if (!this.#node.permits(peer.name, this.#needs.write)) return Promise.resolve();
     const running = this.#exchanges.get(peer.name);
     if (running !== undefined) {
       running.again = true;
@@ -489,7 +497,7 @@ export class Replica<V> implements AsyncDisposable {
   }
 
   async #exchangeFailed(peer: PeerLink, exchange: { again: boolean }, error: Error): Promise<void> {
-    if (isFoundationError(error, 'noproc')) {
+    if (isFoundationError(error, 'noproc', 'not-permitted')) {
       peer.absent = true;
       this.#waiters.heard();
     } else if (isFoundationError(error)) {
