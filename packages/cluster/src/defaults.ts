@@ -38,6 +38,8 @@
  * | `RECONNECT_STABLE_MS` | 1,000 | a connection lost sooner doesn't reset the backoff |
  * | `RECONNECT_FLAPS` | 2 | failures that count at most once a connection has stood, however short: a redial after 200 ms at the latest |
  * | `RECONNECT_MAX_ADDRESSES` | 20,000 | addresses whose failures are remembered |
+ * | `MAX_HELD_SIGNALS` | 100,000 | signals of one peer that wait for messages on other channels |
+ * | `MAX_HELD_BYTES` | 64 MiB | what they take, about |
  * | `SPAWN_TIMEOUT_MS` | 10,000 | how long a spawn on another node may take |
  * | `JOIN_TIMEOUT_MS` | 500 | how long a start waits for the first round of discovery and dialling |
  * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
@@ -48,7 +50,6 @@
  * | `DISCOVERY_RESTART_JITTER` | 0.5 | the share of a pause that chance may take off |
  * | `DISCOVERY_STOP_MS` | 2,000 | how long a strategy may take to withdraw what it advertised |
  * | `BOOTSTRAP_TIMEOUT_MS` | 30,000 | how long a start waits for the nodes expected, unless told otherwise |
- * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
  * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
  * | `CHANNEL_METRICS_MS` | 10,000 | between two reports of what the channels do, as telemetry |
  */
@@ -93,7 +94,8 @@ export const RECONNECT_STABLE_MS = 1_000;
 export const RECONNECT_FLAPS = 2;
 export const RECONNECT_MAX_ADDRESSES = 20_000;
 
-export const MAX_REFUSALS_KEPT = 10_000;
+export const MAX_HELD_SIGNALS = 100_000;
+export const MAX_HELD_BYTES = 64 * 1024 * 1024;
 export const MAX_REFUSALS_KEPT = 10_000;
 export const SPAWN_TIMEOUT_MS = 10_000;
 export const JOIN_TIMEOUT_MS = 500;

@@ -10,6 +10,7 @@ import {
   Pid,
   type RemoteGateway,
   type RemoteName,
+  type Sender,
   type SendOptions,
   type SpawnOptions,
   type Start,
@@ -19,7 +20,9 @@ import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import type { Gate } from './gate.js';
 import { CallTable } from './internal/call-table.js';
-import { DATA, numberOf, targetOf, textOf, wire } from './wire.js';
+import { type FenceMark, HeldSignals } from './internal/held-signals.js';
+import { Trails } from './internal/trails.js';
+import { CONTROL, DATA, numberOf, targetOf, textOf, wire } from './wire.js';
 
 /** Carries messages and signals between the actors of this node and those of its peers. */
 export class Router implements RemoteGateway {
@@ -27,6 +30,9 @@ export class Router implements RemoteGateway {
   readonly #definitions: Definitions;
   readonly #peerOf: (node: string) => Peer | undefined;
   readonly #calls = new Map<Peer, CallTable>();
+  readonly #trails = new Trails();
+  readonly #held = new Map<Peer, HeldSignals>();
+  #nextFence = 1;
   #nextCall = 1;
   /** Numbers of the node's own supervisors; 0 is nobody's. */
   /** The supervisors at the root of the node's own actors, and that of the user's trees. */
@@ -57,7 +63,13 @@ export class Router implements RemoteGateway {
 
   // --- out ------------------------------------------------------------------------------------------------------
 
-  cast(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined): void {
+  cast(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    by: Sender | undefined,
+  ): void {
     const peer = this.#peerFor(to);
     const key = to instanceof Pid ? to.id : to.name;
     const result =
@@ -65,7 +77,10 @@ export class Router implements RemoteGateway {
         ? 'closed'
         : send(peer, options?.channel ?? DATA, [wire.cast, key, op, payload], options?.partition ?? key, op);
     // What a channel drops by its policy is counted there, and nobody's business here.
-    if (result === 'sent' || result === 'dropped') return;
+    if (result === 'sent' || result === 'dropped') {
+      if (by !== undefined) this.#trails.sent(by, peer as Peer, isOrdinary(to, options));
+      return;
+    }
     this.#system.deadLetters.add({
       to: String(to),
       op,
@@ -74,12 +89,26 @@ export class Router implements RemoteGateway {
     });
   }
 
-  call(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
-    this.#ask(wire.call, to, op, payload, options, call);
+  call(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by: Sender | undefined,
+  ): void {
+    this.#ask(wire.call, to, op, payload, options, call, by);
   }
 
-  offer(to: Pid | RemoteName, op: string, payload: unknown, options: SendOptions | undefined, call: PendingCall): void {
-    this.#ask(wire.offer, to, op, payload, options, call);
+  offer(
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by: Sender | undefined,
+  ): void {
+    this.#ask(wire.offer, to, op, payload, options, call, by);
   }
 
   #ask(
@@ -89,6 +118,7 @@ export class Router implements RemoteGateway {
     payload: unknown,
     options: SendOptions | undefined,
     call: PendingCall,
+    by: Sender | undefined,
   ): void {
     const peer = this.#peerFor(to);
     if (peer === undefined) {
@@ -101,6 +131,7 @@ export class Router implements RemoteGateway {
     const message = [kind, id, key, op, payload, remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining)];
     const onDropped = (): void => call.fail(dropped(op, to));
     const result = send(peer, options?.channel ?? DATA, message, options?.partition ?? key, op, onDropped);
+    if (by !== undefined) this.#trails.sent(by, peer, isOrdinary(to, options));
     this.#await(peer, id, call, result, op, to);
   }
 
@@ -148,8 +179,13 @@ export class Router implements RemoteGateway {
     this.#signal(to, [wire.unlink, from.id, to.id]);
   }
 
-  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void {
-    this.#signal(to, [wire.exit, from.id, to.id, reason, viaLink]);
+  /**
+   * It goes behind what its sender has sent, and also ahead of it: who does not trap exits ends at once. Only one of the two acts, or the second on
+   * an actor that has ended.
+   */
+  exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean, by?: Sender): void {
+    if (reason !== 'normal') this.#signal(to, [wire.exitEarly, from.id, to.id, reason, viaLink], CONTROL);
+    this.#signal(to, [wire.exit, from.id, to.id, reason, viaLink, ...this.#fence(to, by)]);
   }
 
   monitor(from: Pid, to: Pid, monitor: MonitorRef): void {
@@ -161,32 +197,36 @@ export class Router implements RemoteGateway {
     this.#signal(to, [wire.demonitor, from.id, to.id, monitor]);
   }
 
-  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason): void {
-    this.#signal(to, [wire.down, from.id, to.id, monitor, reason]);
+  down(from: Pid, to: Pid, monitor: MonitorRef, reason: ExitReason, by: Sender | undefined): void {
+    this.#signal(to, [wire.down, from.id, to.id, monitor, reason, ...this.#fence(to, by)]);
+  }
+
+  /** Sends a fence behind what `by` has sent to that node otherwise than signals travel. @returns its mark, for the signal */
+  #fence(to: Pid, by: Sender | undefined): number[] {
+    const peer = this.#peerFor(to);
+    if (peer === undefined || by === undefined || by.trail === 0) return [];
+    const number = this.#nextFence++;
+    const copies = peer.fence(this.#trails.channels(by.trail), [wire.fence, peer.tag, number]);
+    if (copies !== undefined) return copies === 0 ? [] : [peer.tag, number, copies];
+    void peer.close(signalNotSent(to.node));
+    return [];
   }
 
   /** Signals take the way of messages to the same actor, so that they keep their order with them. */
-  #signal(to: Pid, message: unknown[]): boolean {
+  #signal(to: Pid, message: unknown[], channel = DATA): boolean {
     const peer = this.#peerFor(to);
     if (peer === undefined) return false;
     let result: SendResult;
     try {
-      result = peer.send(DATA, message, to.id);
+      result = peer.send(channel, message, to.id);
     } catch (error) {
       result = peer.send(
-        DATA,
+        channel,
         message.map(part => withoutPayload(part, error)),
         to.id,
       );
     }
-    if (result === 'full') {
-      void peer.close(
-        new FoundationError(
-          'not-delivered',
-          `The queue to '${to.node}' is full: a signal between actors could not be sent.`,
-        ),
-      );
-    }
+    if (result === 'full') void peer.close(signalNotSent(to.node));
     return result === 'sent';
   }
 
@@ -240,6 +280,9 @@ export class Router implements RemoteGateway {
       case wire.refused:
         this.#refused(peer, message);
         return true;
+      case wire.fence:
+        if (message[1] === peer.tag) this.#heldOf(peer).arrived(numberOf(message[2], 'fence'));
+        return true;
       default:
         return this.#receiveSignal(peer, message);
     }
@@ -248,18 +291,43 @@ export class Router implements RemoteGateway {
   #receiveSignal(peer: Peer, message: readonly unknown[]): boolean {
     const system = this.#system;
     const kind = message[0] as number;
-    if (!Number.isInteger(kind) || kind < wire.link || kind > wire.down) return false;
+    if (!Number.isInteger(kind) || kind < wire.link || kind > wire.exitEarly) return false;
     const from = new Pid(peer.identity.name, peer.identity.incarnation, numberOf(message[1], 'actor number'));
     const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
-    if ((kind === wire.link || kind === wire.exit) && this.#isOwn(to)) throw ownActor(to);
+    if ((kind === wire.link || kind === wire.exit || kind === wire.exitEarly) && this.#isOwn(to)) throw ownActor(to);
     if (this.#gate !== undefined && !this.#mayEnd(this.#gate, peer, from, to, message)) return true;
     if (kind === wire.link) system.receiveLink(from, to);
     else if (kind === wire.unlink) system.receiveUnlink(from, to);
-    else if (kind === wire.exit) system.receiveExit(from, to, reasonOf(message[3]), message[4] === true);
+    else if (kind === wire.exit) {
+      const reason = reasonOf(message[3]);
+      const viaLink = message[4] === true;
+      this.#inOrder(peer, message, reason, () => system.receiveExit(from, to, reason, viaLink));
+    } else if (kind === wire.exitEarly) system.receiveExitEarly(from, to, reasonOf(message[3]), message[4] === true);
     else if (kind === wire.monitor) system.receiveMonitor(from, to, numberOf(message[3], 'monitor'));
     else if (kind === wire.demonitor) system.receiveDemonitor(from, to, numberOf(message[3], 'monitor'));
-    else system.receiveDown(from, numberOf(message[3], 'monitor'), reasonOf(message[4]));
+    else {
+      const monitor = numberOf(message[3], 'monitor');
+      const reason = reasonOf(message[4]);
+      this.#inOrder(peer, message, reason, () => system.receiveDown(from, monitor, reason));
+    }
     return true;
+  }
+
+  /** Delivers a signal behind what its sender sent before it. */
+  #inOrder(peer: Peer, message: readonly unknown[], reason: ExitReason, deliver: () => void): void {
+    const mark = markOf(message, peer);
+    const held = mark === undefined ? this.#held.get(peer) : this.#heldOf(peer);
+    if (held === undefined) deliver();
+    else held.signal(message[1] as number, mark, reason, deliver);
+  }
+
+  #heldOf(peer: Peer): HeldSignals {
+    let held = this.#held.get(peer);
+    if (held === undefined) {
+      held = new HeldSignals();
+      this.#held.set(peer, held);
+    }
+    return held;
   }
 
   #target(value: unknown): number | string {
@@ -281,6 +349,7 @@ export class Router implements RemoteGateway {
       channel,
       numberOf(message[1], 'call number'),
       numberOf(message[5], 'deadline'),
+      this.#trails,
     );
   }
 
@@ -291,7 +360,12 @@ export class Router implements RemoteGateway {
       if (refusal !== undefined) this.exit(to, from, refusal, true);
       return refusal === undefined;
     }
-    if (message[0] !== wire.exit || message[4] === true) return true;
+    if (message[4] === true) return true;
+    if (message[0] === wire.exitEarly) {
+      const process = this.#system.process(to);
+      return process !== undefined && gate.lets(peer, process);
+    }
+    if (message[0] !== wire.exit) return true;
     const refusal = gate.end(peer, to, 'exit');
     if (refusal !== undefined) peer.send(DATA, [wire.refused, to.id, refusal], from.id);
     return refusal === undefined;
@@ -354,6 +428,9 @@ export class Router implements RemoteGateway {
 
   /** The session with a peer is over: what waits for it will not be answered any more. */
   peerLost(peer: Peer): void {
+    const held = this.#held.get(peer);
+    this.#held.delete(peer);
+    held?.release();
     const calls = this.#calls.get(peer);
     if (calls === undefined) return;
     this.#calls.delete(peer);
@@ -370,14 +447,17 @@ export class Router implements RemoteGateway {
 
 /** A call from another node that waits for its answer. */
 class RemoteAnswer implements Answer {
+  by: Sender | undefined = undefined;
   readonly #system: ActorSystem;
   readonly #peer: Peer;
   readonly #channel: string;
   readonly #id: number;
   readonly #deadline: number;
+  readonly #trails: Trails | undefined;
   #answered = false;
 
-  constructor(system: ActorSystem, peer: Peer, channel: string, id: number, remaining: number) {
+  constructor(system: ActorSystem, peer: Peer, channel: string, id: number, remaining: number, trails?: Trails) {
+    this.#trails = trails;
     this.#system = system;
     this.#peer = peer;
     this.#channel = channel;
@@ -416,7 +496,9 @@ class RemoteAnswer implements Answer {
   }
 
   #send(message: unknown[]): void {
-    if (this.#peer.send(this.#channel, message, this.#id) !== 'full') return;
+    const result = this.#peer.send(this.#channel, message, this.#id);
+    if (this.by !== undefined) this.#trails?.sent(this.by, this.#peer, false);
+    if (result !== 'full') return;
     void this.#peer.close(
       new FoundationError(
         'not-delivered',
@@ -453,6 +535,24 @@ function rerooted(error: unknown, place: number, root: string): Error {
     'not-sendable',
     `Can't send the ${formatPath(rest, root)}: it is ${String(why)}. Send plain data (objects, arrays, Map, Set, Date, bigint, binary, errors).`,
     { details: { path: rest, why } },
+  );
+}
+
+/** Whether a message travels as signals to the same actor do. */
+function isOrdinary(to: Pid | RemoteName, options: SendOptions | undefined): boolean {
+  return options?.partition === undefined && to instanceof Pid;
+}
+
+/** The fence that a signal is to arrive behind; undefined when there is none, or when it was of an earlier session, which is over. */
+function markOf(message: readonly unknown[], peer: Peer): FenceMark | undefined {
+  if (message[5] !== peer.tag) return undefined;
+  return { fence: numberOf(message[6], 'fence'), copies: numberOf(message[7], 'fence') };
+}
+
+function signalNotSent(node: string): FoundationError {
+  return new FoundationError(
+    'not-delivered',
+    `The queue to '${node}' is full: a signal between actors could not be sent.`,
   );
 }
 

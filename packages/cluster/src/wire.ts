@@ -23,14 +23,18 @@ export const wire = {
   link: 10,
   /** `[unlink, from, to]` */
   unlink: 11,
-  /** `[exit, from, to, reason, viaLink]` */
+  /** `[exit, from, to, reason, viaLink, …mark]`; the mark, `session, number, copies`, says what fence it is to arrive behind, if any */
   exit: 12,
   /** `[monitor, from, to, monitor]` */
   monitor: 13,
   /** `[demonitor, from, to, monitor]` */
   demonitor: 14,
-  /** `[down, from, to, monitor, reason]` */
+  /** `[down, from, to, monitor, reason, …mark]` */
   down: 15,
+  /** `[exitEarly, from, to, reason, viaLink]`, on `control`: an `exit` with the same contents follows */
+  exitEarly: 16,
+  /** `[fence, session, number]`: comes behind what its sender sent on a connection */
+  fence: 17,
   /** `[heartbeat]` */
   heartbeat: 30,
   /** `[heartbeatAck]` */
