@@ -40,13 +40,14 @@ export type {
   SendResult,
 } from './peer.js';
 export { several, type TransportPart } from './several.js';
-export type {
-  Connection,
-  ConnectionEvents,
-  ConnectionSecurity,
-  DialOptions,
-  Listener,
-  ListenOptions,
-  Transport,
-  TransportSecurity,
+export {
+  type Connection,
+  type ConnectionEvents,
+  type ConnectionSecurity,
+  type DialOptions,
+  type Listener,
+  type ListenOptions,
+  PLACE_HEAD_BYTES,
+  type Transport,
+  type TransportSecurity,
 } from './transport.js';

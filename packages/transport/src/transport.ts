@@ -1,4 +1,5 @@
 import type { Address } from '@foundation-ts/core';
+import { FRAGMENT_HEADER } from './internal/frames.js';
 
 /**
  * What carries frames between two nodes. Third parties implement it; `transportSuite` of `@foundation-ts/testing` is the
@@ -74,10 +75,23 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** What a receiver has to see of a frame to say where the rest of it belongs, bytes. */
+export const PLACE_HEAD_BYTES = FRAGMENT_HEADER;
+
 /** Events of one connection, called synchronously, never after `close`. */
 export interface ConnectionEvents {
   /** A frame has arrived. The bytes belong to the receiver from then on and are never written again by the transport. */
   frame(bytes: Uint8Array): void;
+  /**
+   * Of a frame of `bytes` only a part is there, {@link PLACE_HEAD_BYTES} of it or more: where is the rest behind those first ones to go? A
+   * transport may ask, so that it need not collect the frame in memory of its own.
+   * @param head - the first {@link PLACE_HEAD_BYTES}; not to be kept
+   * @returns memory of `bytes` − {@link PLACE_HEAD_BYTES}, which the transport writes until it calls `placed`, or never again if the connection
+   * closes before; undefined: nowhere, the frame is to be reported as any other
+   */
+  place?(head: Uint8Array, bytes: number): Uint8Array | undefined;
+  /** The memory that {@link ConnectionEvents.place} gave is full: the frame is there. No other event comes between the two but `drain` and `close`. */
+  placed?(): void;
   /** After `send` returned false: the transport takes more again. */
   drain(): void;
   /** Once, the last event; `reason` is undefined when either side closed in order. */

@@ -131,11 +131,19 @@ describe('a frame reader', () => {
   ): { frames: Buffer[]; codes: string[] } {
     const frames: Buffer[] = [];
     const codes: string[] = [];
-    const reader = new FrameReader(
-      limit,
-      frame => frames.push(Buffer.from(frame)),
-      error => codes.push(error.code),
-    );
+    let asked = 0;
+    let placed = Buffer.alloc(0);
+    const reader = new FrameReader(limit, {
+      frame: bytes => frames.push(Buffer.from(bytes)),
+      // Every second long frame has a place of its own.
+      place: (head, bytes) => {
+        if (asked++ % 2 > 0) return undefined;
+        placed = Buffer.concat([head], bytes);
+        return placed.subarray(head.length);
+      },
+      placed: () => frames.push(placed),
+      invalid: error => codes.push(error.code),
+    });
     for (let position = 0; position < stream.length; ) {
       const next = Math.min(stream.length, position + cuts(position));
       reader.push(stream.subarray(position, next));

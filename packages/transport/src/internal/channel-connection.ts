@@ -24,7 +24,7 @@ import {
   readUint32,
 } from './frames.js';
 import { InOrder } from './in-order.js';
-import { Inbound } from './inbound.js';
+import { type Assembled, Inbound } from './inbound.js';
 import { decodeOffers } from './introduction.js';
 import type { Link, LinkOwner } from './link.js';
 import { type Counters, Outbound } from './outbound.js';
@@ -72,6 +72,8 @@ export class ChannelConnection implements LinkOwner {
   #retireSeen = false;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
+  /** Length of the frame that is being read to where it belongs. */
+  #placing = 0;
   /** The other side said that nothing more comes. */
   farewell = false;
   /** Messages given up because the other side began to close. */
@@ -293,6 +295,19 @@ export class ChannelConnection implements LinkOwner {
     this.#held.push(frame);
   }
 
+  place(head: Uint8Array, bytes: number): Uint8Array | undefined {
+    const usual = this.#risen && this.#held.length === 0 && !this.farewell && !this.#retireSeen && !this.#session.over;
+    if (!usual || !this.#inbound.allows(bytes)) return undefined;
+    this.#placing = bytes;
+    return this.#inbound.place(head, bytes - FRAGMENT_HEADER);
+  }
+
+  placed(): void {
+    if (this.#session.over) return;
+    this.#received(this.#placing);
+    this.#onProgress(this.#inbound.placed());
+  }
+
   drained(): void {
     this.#stuck = false;
     if (this.#owed !== undefined) this.#pong(this.#owed);
@@ -387,7 +402,11 @@ export class ChannelConnection implements LinkOwner {
 
   #onFragment(frame: Uint8Array): void {
     this.#received(frame.length);
-    const whole = this.#inbound.fragment(frame);
+    this.#onProgress(this.#inbound.fragment(frame));
+  }
+
+  /** Another part of a large message is there, perhaps the last. */
+  #onProgress(whole: Assembled | undefined): void {
     if (whole === undefined) {
       if (!this.#inOrder.waiting) this.#returnCredit();
     } else if (whole.algorithm > 0) {

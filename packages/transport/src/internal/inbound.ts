@@ -24,6 +24,7 @@ export interface InboundInit {
 }
 
 interface Assembly {
+  readonly id: number;
   readonly buffer: Buffer;
   readonly algorithm: number;
   filled: number;
@@ -41,7 +42,11 @@ export class Inbound {
   readonly #codec: Codec;
   readonly #messageBytes: number;
   readonly #budget: ReassemblyBudget;
-  readonly #assemblies = new Map<number, Assembly>();
+  /** {@link MAX_INTERLEAVED} at most. */
+  readonly #assemblies: Assembly[] = [];
+  /** Whose next part is being read to where it belongs. */
+  #coming: Assembly | undefined;
+  #comingBytes = 0;
   /** Bytes that the sender may still send. */
   #allowance: number;
   messagesReceived = 0;
@@ -52,6 +57,11 @@ export class Inbound {
     this.#messageBytes = init.messageBytes;
     this.#budget = init.budget;
     this.#allowance = init.window;
+  }
+
+  /** Whether the sender's credit covers a frame of so many bytes. */
+  allows(bytes: number): boolean {
+    return bytes <= this.#allowance;
   }
 
   /** @throws FoundationError `protocol` when the sender exceeds its credit */
@@ -88,29 +98,58 @@ export class Inbound {
    * @throws FoundationError `protocol`, or `too-large` for a message or for all unfinished messages of the peer together
    */
   fragment(frame: Uint8Array): Assembled | undefined {
-    const flags = frame[2] as number;
-    const id = readUint32(frame, FRAME_HEADER);
-    const total = readUint32(frame, FRAME_HEADER + 4);
     const payload = frame.length - FRAGMENT_HEADER;
+    const assembly = this.#assemblyFor(frame, payload);
+    assembly.buffer.set(frame.subarray(FRAGMENT_HEADER), assembly.filled);
+    return this.#advance(assembly, payload);
+  }
+
+  /**
+   * Where the payload of the fragment with that header belongs, which is still coming; {@link placed} follows when it is there.
+   * @throws FoundationError as of {@link fragment}
+   */
+  place(head: Uint8Array, payload: number): Uint8Array {
+    const assembly = this.#assemblyFor(head, payload);
+    this.#coming = assembly;
+    this.#comingBytes = payload;
+    return assembly.buffer.subarray(assembly.filled, assembly.filled + payload);
+  }
+
+  placed(): Assembled | undefined {
+    const assembly = this.#coming as Assembly;
+    this.#coming = undefined;
+    return this.#advance(assembly, this.#comingBytes);
+  }
+
+  /** Checks a fragment by its header. */
+  #assemblyFor(head: Uint8Array, payload: number): Assembly {
+    const flags = head[2] as number;
+    const id = readUint32(head, FRAME_HEADER);
+    const total = readUint32(head, FRAME_HEADER + 4);
     if (payload <= 0) throw new FoundationError('protocol', 'The peer sent an empty fragment.');
     const assembly =
-      (flags & FLAG_FIRST) === 0 ? this.#assemblies.get(id) : this.#begin(id, total, flags >> FLAG_ALGORITHM_SHIFT);
+      (flags & FLAG_FIRST) === 0
+        ? this.#assemblies.find(each => each.id === id)
+        : this.#begin(id, total, flags >> FLAG_ALGORITHM_SHIFT);
     if (assembly === undefined || assembly.buffer.length !== total) {
       throw new FoundationError('protocol', 'The peer sent a fragment of no message.');
     }
     if (assembly.filled + payload > total)
       throw new FoundationError('protocol', 'The peer sent overlapping fragments.');
-    assembly.buffer.set(frame.subarray(FRAGMENT_HEADER), assembly.filled);
-    assembly.filled += payload;
-    const complete = assembly.filled === total;
-    if (complete !== ((flags & FLAG_LAST) !== 0)) {
+    if ((assembly.filled + payload === total) !== ((flags & FLAG_LAST) !== 0)) {
       throw new FoundationError('protocol', 'The peer ended a message where its length does not.');
     }
-    if (!complete) return undefined;
-    this.#assemblies.delete(id);
-    this.#budget.left += total;
+    return assembly;
+  }
+
+  #advance(assembly: Assembly, payload: number): Assembled | undefined {
+    assembly.filled += payload;
+    const { buffer, algorithm } = assembly;
+    if (assembly.filled < buffer.length) return undefined;
+    this.#assemblies.splice(this.#assemblies.indexOf(assembly), 1);
+    this.#budget.left += buffer.length;
     this.messagesReceived++;
-    return { bytes: assembly.buffer, algorithm: assembly.algorithm };
+    return { bytes: buffer, algorithm };
   }
 
   #begin(id: number, total: number, algorithm: number): Assembly {
@@ -120,15 +159,15 @@ export class Inbound {
         `The peer began a message of ${total} bytes; at most ${this.#messageBytes} are accepted.`,
       );
     }
-    if (this.#assemblies.has(id) || this.#assemblies.size >= MAX_INTERLEAVED) {
+    if (this.#assemblies.length >= MAX_INTERLEAVED || this.#assemblies.some(each => each.id === id)) {
       throw new FoundationError('protocol', 'The peer began more messages at once than allowed, or one twice.');
     }
     if (total > this.#budget.left) {
       throw new FoundationError('too-large', 'The unfinished messages of the peer exceed the memory for them.');
     }
     this.#budget.left -= total;
-    const assembly: Assembly = { buffer: Buffer.allocUnsafeSlow(total), algorithm, filled: 0 };
-    this.#assemblies.set(id, assembly);
+    const assembly: Assembly = { id, buffer: Buffer.allocUnsafeSlow(total), algorithm, filled: 0 };
+    this.#assemblies.push(assembly);
     return assembly;
   }
 }

@@ -13,6 +13,7 @@ import type { FrameSink } from './frame-sink.js';
 import {
   FRAME_BATCH,
   FRAME_BOUND,
+  FRAME_FRAGMENT,
   FRAME_HEADER,
   FRAME_JOIN,
   FRAME_LAST,
@@ -33,6 +34,10 @@ export interface LinkOwner {
   control(link: Link, type: number, body: unknown): void;
   /** A frame of a channel; the header has been checked. */
   data(link: Link, type: number, frame: Uint8Array): void;
+  /** As `place` of `ConnectionEvents`, for a fragment that is next in order. */
+  place?(head: Uint8Array, bytes: number): Uint8Array | undefined;
+  /** That fragment is there. */
+  placed?(): void;
   drained(link: Link): void;
   /** Once. */
   closed(link: Link, reason: Error | undefined): void;
@@ -163,6 +168,29 @@ export class Link implements ConnectionEvents, FrameSink {
     try {
       if (this.#handshake !== undefined) this.#shake(bytes);
       else this.#dispatch(bytes);
+    } catch (error) {
+      this.fail(asProtocolError(error, this));
+    }
+  }
+
+  place(head: Uint8Array, bytes: number): Uint8Array | undefined {
+    if (this.#closed || this.#handshake !== undefined) return undefined;
+    const next = head[0] === FRAME_VERSION && head[1] === FRAME_FRAGMENT && readUint32(head, 4) === this.#received;
+    // Whatever is not as it should be is dealt with when the whole frame is there.
+    if (!next) return undefined;
+    try {
+      return this.owner.place?.(head, bytes);
+    } catch (error) {
+      this.fail(asProtocolError(error, this));
+      return undefined;
+    }
+  }
+
+  placed(): void {
+    if (this.#closed) return;
+    this.#received = (this.#received + 1) >>> 0;
+    try {
+      this.owner.placed?.();
     } catch (error) {
       this.fail(asProtocolError(error, this));
     }

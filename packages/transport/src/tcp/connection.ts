@@ -38,15 +38,18 @@ export class TcpConnection implements Connection {
     this.#clock = clock;
     this.#linger = linger;
     this.#writer = new FrameWriter(slab);
-    this.#reader = new FrameReader(
-      maxFrameBytes,
-      frame => {
+    this.#reader = new FrameReader(maxFrameBytes, {
+      frame: frame => {
         if (this.#state === 'open') this.#events?.frame(frame);
       },
-      error => {
+      place: (head, bytes) => (this.#state === 'open' ? this.#events?.place?.(head, bytes) : undefined),
+      placed: () => {
+        if (this.#state === 'open') this.#events?.placed?.();
+      },
+      invalid: error => {
         void this.close(error);
       },
-    );
+    });
     this.#closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });

@@ -1,36 +1,42 @@
 import { FoundationError } from '@foundation-ts/core';
+import { type ConnectionEvents, PLACE_HEAD_BYTES } from '../transport.js';
 
 /** Bytes of the length in front of each frame. */
 export const PREFIX_BYTES = 4;
 /** A frame that spans chunks gets at most this much memory before its bytes have come, bytes. */
 const FIRST_ALLOCATION = 128 * 1024;
+/** Shorter frames are not worth asking where they belong. */
+const PLACE_BYTES = 4 * 1024;
+
+/** Takes what a {@link FrameReader} reads. */
+export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'frame' | 'place' | 'placed'>> {
+  /** Once, for a length of 0 (`protocol`) or over the limit (`too-large`); nothing is read after it. */
+  invalid(error: FoundationError): void;
+}
 
 /**
  * Cuts a stream of chunks into frames with a 32-bit length in front. A frame that lies within one chunk is a view of
- * it; one that spans several is copied once. Memory for a frame grows with the bytes that have come, not with the length claimed.
+ * it; one that spans several is copied once, to where it belongs if the receiver says where. Otherwise memory for it grows with the bytes that
+ * have come, not with the length claimed.
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
-  readonly #frame: (bytes: Uint8Array) => void;
-  readonly #invalid: (error: FoundationError) => void;
+  readonly #events: FrameReaderEvents;
   readonly #header = Buffer.alloc(PREFIX_BYTES);
   #headerFilled = 0;
   #length = -1;
   #partial: Buffer | undefined;
+  /** Where the receiver wants the frame, without its head. */
+  #place: Uint8Array | undefined;
   #filled = 0;
   #rest: Buffer[] = [];
   #paused = false;
   #reading = false;
   #broken = false;
 
-  /**
-   * @param frame - takes each frame
-   * @param invalid - takes the error, once, for a length of 0 (`protocol`) or over the limit (`too-large`); nothing is read after it
-   */
-  constructor(maxFrameBytes: number, frame: (bytes: Uint8Array) => void, invalid: (error: FoundationError) => void) {
+  constructor(maxFrameBytes: number, events: FrameReaderEvents) {
     this.#maxFrameBytes = maxFrameBytes;
-    this.#frame = frame;
-    this.#invalid = invalid;
+    this.#events = events;
   }
 
   /** Whether the stream stands within a frame. */
@@ -108,20 +114,26 @@ export class FrameReader {
   #fail(error: FoundationError): void {
     this.#broken = true;
     this.#rest = [];
-    this.#invalid(error);
+    this.#events.invalid(error);
   }
 
   #readBody(chunk: Buffer, position: number): number {
+    if (this.#place !== undefined) return this.#readPlaced(chunk, position, this.#place);
     const length = this.#length;
     const available = chunk.length - position;
     if (this.#partial === undefined) {
       if (available >= length) {
         this.#length = -1;
-        this.#frame(chunk.subarray(position, position + length));
+        this.#events.frame(chunk.subarray(position, position + length));
         return position + length;
       }
-      this.#partial = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
       this.#filled = 0;
+      if (length >= PLACE_BYTES && available >= PLACE_HEAD_BYTES) {
+        const behind = position + PLACE_HEAD_BYTES;
+        this.#place = this.#events.place(chunk.subarray(position, behind), length);
+        if (this.#place !== undefined) return behind;
+      }
+      this.#partial = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
     }
     const taken = Math.min(length - this.#filled, available);
     this.#reserve(this.#filled + taken);
@@ -131,9 +143,21 @@ export class FrameReader {
       const frame = this.#partial;
       this.#partial = undefined;
       this.#length = -1;
-      this.#frame(frame.length === length ? frame : frame.subarray(0, length));
+      this.#events.frame(frame.length === length ? frame : frame.subarray(0, length));
     }
     return position + taken;
+  }
+
+  #readPlaced(chunk: Buffer, position: number, place: Uint8Array): number {
+    const end = Math.min(chunk.length, position + place.length - this.#filled);
+    place.set(position === 0 && end === chunk.length ? chunk : chunk.subarray(position, end), this.#filled);
+    this.#filled += end - position;
+    if (this.#filled === place.length) {
+      this.#place = undefined;
+      this.#length = -1;
+      this.#events.placed();
+    }
+    return end;
   }
 
   #reserve(bytes: number): void {
