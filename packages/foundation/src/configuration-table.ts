@@ -123,6 +123,10 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
     },
   },
   roles: { about: 'told to the other members', default: { value: [] }, read: list },
+  permissions: {
+    about: 'what the nodes of each role may do here; needs `tls`',
+    default: 'everybody may do everything',
+  },
   zone: { about: 'told to the other members', default: NONE, read: text },
   metadata: { about: 'told to the other members; plain JSON, 4 KiB at most', default: { value: {} } },
   handleSignals: { about: 'SIGTERM and SIGINT stop the node in order', default: { value: true }, read: truth },

@@ -1,9 +1,12 @@
 export type {
+  Action,
   ChannelMetrics,
   ChannelRule,
   MembershipEvent,
   MemberView,
   NodeChannels,
+  Permission,
+  Permissions,
 } from '@foundation-ts/cluster';
 export {
   type Address,

@@ -101,6 +101,7 @@ async function startHere({ options, application, warnings }: Configuration): Pro
       'joinTimeout',
       'definitions',
       'roles',
+      'permissions',
       'zone',
       'metadata',
       'strictMessages',

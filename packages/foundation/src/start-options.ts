@@ -1,4 +1,4 @@
-import type { ChannelRule } from '@foundation-ts/cluster';
+import type { ChannelRule, Permissions } from '@foundation-ts/cluster';
 import {
   type AnyDefinition,
   type Clock,
@@ -76,6 +76,11 @@ export interface StartOptions {
   /** Worker threads as nodes of their own, supervised by this one; default: none. */
   readonly threads?: ThreadOptions;
   readonly roles?: readonly string[];
+  /**
+   * What the nodes of each role may do on this one, such as `{ ops: ['spawn', 'exit', 'observe'], '*': ['message', 'register'] }`; `'*'` is every
+   * node. Roles count as far as certificates prove them, so it needs `tls`. Default: every member may do everything that is not local-only.
+   */
+  readonly permissions?: Permissions;
   readonly zone?: string;
   /** Plain JSON values told to the other members, 4 KiB at most. */
   readonly metadata?: Readonly<Record<string, unknown>>;
