@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Address, FoundationError, type Timer } from '@foundation-ts/core';
 import { DNS_LOOKUP_TIMEOUT } from './defaults.js';
 import { Latest } from './latest.js';
@@ -74,6 +75,7 @@ class LookupLoop {
   async #lookUp(): Promise<LookupParts | Error> {
     const { query, lookUp } = this.#init;
     const controller = new AbortController();
+    setMaxListeners(0, controller.signal); // each question listens
     const late = new FoundationError('timeout', `The look-up of '${query}' took more than ${DNS_LOOKUP_TIMEOUT} ms.`);
     const limit = this.#ctx.clock.setTimeout(() => controller.abort(late), DNS_LOOKUP_TIMEOUT, { unref: true });
     this.#underWay = controller;
