@@ -39,6 +39,7 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
     default: { value: false },
     read: clusterWay,
   },
+  topologies: { about: 'several named sources of nodes, each with hooks, channels and transport', default: NONE },
   discovery: { about: 'strategies of your own making', default: NONE },
   detect: {
     about: 'what `cluster: true` may go by',

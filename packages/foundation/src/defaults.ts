@@ -10,3 +10,7 @@ export const THREAD_BEAT = 250;
 export const THREAD_HANG = 5_000;
 /** Milliseconds that a thread may take until its node runs. */
 export const THREAD_START = 30_000;
+/** Where nodes listen that are found by their hosts alone. */
+export const NODE_PORT = 4_370;
+/** Where Kubernetes puts a pod's token. */
+export const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -2,6 +2,9 @@ export type {
   Action,
   ChannelMetrics,
   ChannelRule,
+  ConnectContext,
+  ConnectHook,
+  ListHook,
   MembershipEvent,
   MemberView,
   NodeChannels,
@@ -77,6 +80,15 @@ export type { Origin, Profile } from './configuration-merge.js';
 export { describeConfiguration } from './configuration-text.js';
 export type { EffectiveOptions } from './effective-options.js';
 export { type InProcessOptions, inProcess } from './in-process.js';
+export {
+  fullForm,
+  type KeywordOptions,
+  type Listening,
+  STRATEGY_KEYWORDS,
+  type StrategyKeyword,
+  strategyOf,
+} from './keywords.js';
 export { FoundationNode } from './node.js';
 export { startNode } from './start-node.js';
 export type { DetectOptions, StartOptions } from './start-options.js';
+export type { Topologies, TopologyOptions } from './topologies.js';

@@ -1,19 +1,15 @@
 import { ClusterNode } from '@foundation-ts/cluster';
-import { type Address, type Log, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
+import { type Address, silentLog, systemClock, systemRandom } from '@foundation-ts/core';
 import { staticList } from '@foundation-ts/discovery/static';
 import { Registry } from '@foundation-ts/distributed';
 import { PubSub } from '@foundation-ts/pubsub';
-import type { Transport } from '@foundation-ts/transport';
-import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
-import { tcp } from '@foundation-ts/transport/tcp';
 import { ThreadBroker, threads } from '@foundation-ts/transport/threads';
-import { ws } from '@foundation-ts/transport/ws';
 import { type Configuration, resolveConfiguration, withOrigin } from './configuration.js';
+import { connectionOf, isConnected } from './connection.js';
 import { effectiveOptions } from './effective-options.js';
-import { mortalMode } from './mortal.js';
 import { FoundationNode } from './node.js';
 import { stopOnSignals } from './signals.js';
-import { checkOptions, givenSecrets, resolveLog, type StartOptions } from './start-options.js';
+import { checkOptions, resolveLog, type StartOptions } from './start-options.js';
 import { resolveThreads } from './thread-options.js';
 import { type ThreadData, type ThreadReport, type ThreadRequest, threadData } from './thread-protocol.js';
 import { startThreads, threadNames } from './threads.js';
@@ -22,7 +18,7 @@ import { startThreads, threadNames } from './threads.js';
 const THREAD_PORT = 1;
 
 /**
- * Starts a node: a local actor runtime and, with `cluster: true` or `discovery`, its part of a cluster.
+ * Starts a node: a local actor runtime and, with `cluster`, `topologies` or `discovery`, its part of a cluster.
  * @throws (rejects) FoundationError `invalid-option`, `insecure`, `address-in-use`
  */
 export async function startNode(options: StartOptions = {}): Promise<FoundationNode> {
@@ -37,7 +33,7 @@ export async function startNode(options: StartOptions = {}): Promise<FoundationN
 
 /** In a thread that a node started: as one of its nodes. */
 async function startInThread(configuration: Configuration, thread: ThreadData): Promise<FoundationNode> {
-  const { threads: _, port: __, ...rest } = configuration.options;
+  const { threads: _, ...rest } = configuration.options;
   const inside: Partial<StartOptions> =
     thread.port === undefined
       ? {}
@@ -49,7 +45,11 @@ async function startInThread(configuration: Configuration, thread: ThreadData): 
         };
   const options = { ...rest, name: thread.name, clusterId: thread.clusterId, handleSignals: false, ...inside };
   // What is wrong with the environment was said by the node that started the thread.
-  const node = await startHere({ ...configuration, options, warnings: [] });
+  // The port given is that of the node of the process; a thread's listens anywhere.
+  const node = await startHere(
+    { ...configuration, options, warnings: [] },
+    thread.port === undefined ? { port: 0 } : {},
+  );
   reportToMain(node, thread);
   return node;
 }
@@ -72,7 +72,10 @@ function threadAddress(host: string): Address {
   return { protocol: 'threads', host, port: THREAD_PORT };
 }
 
-async function startHere({ options, application, warnings }: Configuration): Promise<FoundationNode> {
+async function startHere(
+  { options, application, warnings }: Configuration,
+  over: { readonly port?: number } = {},
+): Promise<FoundationNode> {
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
@@ -83,20 +86,22 @@ async function startHere({ options, application, warnings }: Configuration): Pro
   const broker = wanted === undefined || isConnected(options) ? undefined : new ThreadBroker();
   const connection =
     broker === undefined || wanted === undefined
-      ? await connectionOf(options, log)
+      ? await connectionOf(options, { clusterId, log })
       : {
+          ...pick(options, ['channels']),
           transport: threads({ broker, name }),
           host: name,
+          port: THREAD_PORT,
           discovery: [staticList(threadNames(name, wanted.count).map(threadAddress))],
         };
   const cluster = await ClusterNode.start({
     name,
     clusterId,
     ...connection,
-    ...(broker === undefined ? {} : { port: THREAD_PORT, joinTimeout: 0 }),
+    ...over,
+    ...(broker === undefined ? {} : { joinTimeout: 0 }),
+    ...pick(options.detect ?? {}, ['expectedNodes']),
     ...pick(options, [
-      'port',
-      'channels',
       'channelRules',
       'joinTimeout',
       'definitions',
@@ -124,38 +129,6 @@ async function startHere({ options, application, warnings }: Configuration): Pro
     await cluster.stop();
     throw error;
   }
-}
-
-type Connection = Pick<Parameters<typeof ClusterNode.start>[0], 'transport' | 'host' | 'secret' | 'discovery'>;
-
-async function connectionOf(options: StartOptions, log: Log): Promise<Connection> {
-  const { host = '127.0.0.1' } = options;
-  const secret = givenSecrets(options);
-  if (options.cluster === true) {
-    const mode = await mortalMode(host, secret, log);
-    return { transport: transportOf(options), host, ...mode };
-  }
-  if (!isConnected(options)) {
-    const network = new MemoryNetwork({ clock: options.clock ?? systemClock });
-    return { transport: memory({ network, host: 'alone' }), host: 'alone' };
-  }
-  return {
-    transport: transportOf(options),
-    host,
-    discovery: options.discovery ?? [],
-    ...(secret === undefined ? {} : { secret }),
-  };
-}
-
-/** Whether the node is meant to be reached by other processes. */
-function isConnected({ cluster, discovery, transport, tls, port, host }: StartOptions): boolean {
-  return cluster === true || [discovery, transport, tls, port, host].some(option => option !== undefined);
-}
-
-function transportOf({ transport = 'tcp', tls }: StartOptions): Transport {
-  if (typeof transport === 'object') return transport;
-  const init = tls === undefined ? {} : { tls };
-  return transport === 'tcp' ? tcp(init) : ws(init);
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {

@@ -15,19 +15,25 @@ import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
 import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
 import { OPTIONS } from './configuration-table.js';
 import { checkSecrets, LOG_LEVELS } from './configuration-values.js';
+import { checkKeyword, type KeywordOptions, type StrategyKeyword } from './keywords.js';
+import { checkDetect } from './mortal.js';
 import type { ThreadOptions } from './thread-options.js';
+import { checkTopologies, type Topologies } from './topologies.js';
 
-/** What `cluster: true` may go by; see {@link StartOptions.detect}. */
+/** What `cluster: true` goes by where it is not on its own; see {@link StartOptions.detect}. */
 export interface DetectOptions {
-  /** The app that Kubernetes calls so: pods labelled `app=<name>`. */
+  /** In Kubernetes: the pods labelled `app=<name>`; default: the cluster id. */
   readonly appName?: string;
-  /** A label selector for pods. */
+  /** In Kubernetes: a label selector for pods, instead of `appName`. */
   readonly selector?: string;
-  /** A headless service. */
+  /** In Kubernetes: a headless service, whose DNS is asked where the API may not be. */
   readonly service?: string;
   /** A DNS name that all nodes stand under. */
   readonly dnsName?: string;
-  /** How many nodes there will be. */
+  /**
+   * How many nodes the cluster begins with, this one included: the start waits until so many are connected, for `joinTimeout` (then 30 s) at
+   * most. In every mode. Default: none are waited for.
+   */
   readonly expectedNodes?: number;
 }
 
@@ -36,20 +42,25 @@ export interface StartOptions {
   /** Unique in the cluster and stable over restarts; default: the application's name and a random suffix. */
   readonly name?: string;
   /**
-   * `true`: mortal mode. The node finds the others by itself (on this host without any network; over UDP on loopback, or on the
-   * network when `host` is given), under a secret from `secret`, `FOUNDATION_SECRET` or a cookie file. Default `false`: alone,
-   * unless `discovery` is given.
+   * How the others are found. `true`: the node finds out by itself (Kubernetes, a DNS name, mDNS, UDP gossip, and always the same host), and logs
+   * each step. A keyword, or a keyword with its options, as in `{ strategy: 'kubernetes', appName: 'shop' }`: that strategy. The secret is
+   * `secret`, `FOUNDATION_SECRET` or a cookie file. Default `false`: alone, unless `topologies` or `discovery` is given.
    */
-  readonly cluster?: boolean;
+  readonly cluster?: boolean | StrategyKeyword | KeywordOptions;
+  /** Several named sources of nodes at once, each with its hooks, channels and transport; with it nothing is detected or added. */
+  readonly topologies?: Topologies;
   /** Nodes of other clusters are ignored; default: the application's package name. */
   readonly clusterId?: string;
-  /** What `cluster: true` may go by where it is not on its own. */
+  /** What `cluster: true` goes by where it is not on its own. */
   readonly detect?: DetectOptions;
   /** Whom to look for; with it nothing is detected or added. */
   readonly discovery?: readonly DiscoveryStrategy[];
-  /** The address to bind, which is also the one that others dial; default `'127.0.0.1'`. */
+  /**
+   * The address to bind, which is also the one that others dial; default `'127.0.0.1'`, and where a strategy for several machines is used under a
+   * secret or TLS `POD_IP`, `FLY_PRIVATE_IP` or the machine's first address.
+   */
   readonly host?: string;
-  /** Default 0: any free port. */
+  /** Default 0: any free port; 4370 where strategies learn only hosts, so that all nodes listen on one port. */
   readonly port?: number;
   /**
    * The cluster's shared key, 16 bytes or more as text; default: `FOUNDATION_SECRET`. Of a list, the first is proven and all are accepted,
@@ -68,7 +79,7 @@ export interface StartOptions {
   readonly channelRules?: readonly ChannelRule[];
   /**
    * Milliseconds for which the start waits for a first round of discovery and dialling, so that a node that joins a cluster knows it;
-   * default 500. The first node of a cluster waits that long for nobody.
+   * default 500, with `detect.expectedNodes` 30,000. The first node of a cluster waits that long for nobody.
    */
   readonly joinTimeout?: number;
   /** Definitions that other nodes may start here, by name. */
@@ -101,8 +112,8 @@ export interface StartOptions {
 /** @throws FoundationError `invalid-option` naming the option and what is allowed */
 export function checkOptions(options: StartOptions): void {
   checkKeys('startNode()', options, Object.keys(OPTIONS));
-  const { cluster, discovery, handleSignals, host } = options;
-  if (cluster !== undefined && typeof cluster !== 'boolean') throw invalidOption('cluster', cluster, 'true, false');
+  const { handleSignals, host } = options;
+  checkWay(options);
   if (handleSignals !== undefined && typeof handleSignals !== 'boolean') {
     throw invalidOption('handleSignals', handleSignals, 'true, false');
   }
@@ -113,12 +124,24 @@ export function checkOptions(options: StartOptions): void {
     throw invalidOption('host', host, 'an address at which the other nodes can dial this one');
   }
   checkTransport(options);
-  if (cluster === true && discovery !== undefined) {
-    throw new FoundationError(
-      'invalid-option',
-      "Give either 'cluster: true', which finds the others by itself, or 'discovery', not both.",
-    );
-  }
+}
+
+/** How the others are found is said in one way. */
+function checkWay({ cluster, topologies, discovery, detect }: StartOptions): void {
+  if (cluster !== undefined && typeof cluster !== 'boolean') checkKeyword('cluster', cluster, 'true, false, ');
+  if (topologies !== undefined) checkTopologies(topologies);
+  if (detect !== undefined) checkDetect(detect);
+  const ways = [
+    ...(cluster === undefined || cluster === false
+      ? []
+      : [cluster === true ? "'cluster: true', which finds the others by itself" : "'cluster' with a keyword"]),
+    ...(topologies === undefined ? [] : ["'topologies'"]),
+    ...(discovery === undefined ? [] : ["'discovery'"]),
+  ];
+  if (ways.length <= 1) return;
+  throw new FoundationError('invalid-option', `Give either ${ways.join(', or ')}, not both.`, {
+    details: { option: cluster ? 'cluster' : 'topologies' },
+  });
 }
 
 function checkTransport({ transport, tls }: StartOptions): void {

@@ -123,8 +123,11 @@ describe('mortal mode', () => {
     expect(far.pid.node).toBe(b.name);
     expect(await far.call('add', 1)).toBe(2);
     expect(said.filter(line => line.startsWith('cluster: '))).toEqual([
+      expect.stringMatching(/Kubernetes: no, KUBERNETES_SERVICE_HOST is not set/),
+      expect.stringMatching(/DNS: no, neither FOUNDATION_DNS_NAME nor FLY_APP_NAME is set/),
       expect.stringMatching(/cookie file .*FOUNDATION_SECRET="\$\(cat /),
       expect.stringMatching(/same host: on/),
+      expect.stringMatching(/mDNS: on, on loopback only, because the node binds 127\.0\.0\.1/),
       expect.stringMatching(/UDP gossip: on, on loopback only, because the node binds 127\.0\.0\.1/),
     ]);
   });
