@@ -1,9 +1,9 @@
 import { type ActorSystem, type FoundationError, Pid, type Process } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
-import type { Action, Permitter } from './permissions.js';
+import type { PermittedAction, Permitter } from './permissions.js';
 
 /** What a peer needs for an operation of one of the node's own actors; undefined: nothing. */
-export type ServiceAccess = (op: string) => Action | undefined;
+export type ServiceAccess = (op: string) => PermittedAction | undefined;
 
 /** Operations of supervisors that change nothing. */
 const LOOKS: ReadonlySet<string> = new Set(['whichChildren', 'countChildren', 'partitions']);
@@ -34,7 +34,7 @@ export class Gate {
     return this.#permitter.refuse(identity, action, `send '${op}' to ${process ?? `'${to}'`}`);
   }
 
-  #needed(process: Process, op: string): Action | undefined {
+  #needed(process: Process, op: string): PermittedAction | undefined {
     for (const name of process.names ?? []) {
       const access = this.#services.get(name);
       if (access !== undefined) return access(op);

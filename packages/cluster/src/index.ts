@@ -17,6 +17,6 @@ export type { MembershipEvent, MemberView } from './membership-event.js';
 export { ClusterNode } from './node.js';
 export type { NodeChannels } from './node-channels.js';
 export type { ClusterNodeInit } from './node-init.js';
-export type { Action, Permission, Permissions } from './permissions.js';
+export type { Permission, Permissions, PermittedAction } from './permissions.js';
 export type { ReachabilityView } from './reachability.js';
 export type { ConnectContext, ConnectHook, ListHook, Topology } from './topology.js';

@@ -30,7 +30,7 @@ import { Members } from './members.js';
 import type { MembershipEvent, MemberView } from './membership-event.js';
 import { NodeChannels } from './node-channels.js';
 import { type ClusterNodeInit, openEndpoint, type ResolvedInit, resolveInit } from './node-init.js';
-import { type Action, Permitter } from './permissions.js';
+import { type PermittedAction, Permitter } from './permissions.js';
 import { Router } from './router.js';
 import type { Topology } from './topology.js';
 import { CONTROL, messageOf } from './wire.js';
@@ -368,7 +368,7 @@ export class ClusterNode implements AsyncDisposable {
    * `permissions` everybody; with them, nobody who is not connected.
    * @param definition - what is to be spawned, for those who may spawn only some
    */
-  permits(member: string, action: Action, definition?: string): boolean {
+  permits(member: string, action: PermittedAction, definition?: string): boolean {
     if (this.#permitter === undefined || member === this.name) return true;
     const peer = this.#members.peer(member);
     return peer !== undefined && this.#permitter.allows(peer.identity, action, definition);

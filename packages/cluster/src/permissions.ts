@@ -12,21 +12,21 @@ import { MAX_REFUSALS_KEPT } from './defaults.js';
  * - `register`: have names, and facts of the registry, seen here
  * - `observe`: look at its supervisors' children, and what observers show
  */
-export type Action = 'message' | 'spawn' | 'exit' | 'supervise' | 'register' | 'observe';
+export type PermittedAction = 'message' | 'spawn' | 'exit' | 'supervise' | 'register' | 'observe';
 
 /** An action, or `spawn` of some definitions only. */
-export type Permission = Action | { readonly spawn: readonly string[] };
+export type Permission = PermittedAction | { readonly spawn: readonly string[] };
 
 /** What the nodes of each role may do on this one; `'*'` is every node, also one without roles. What is not listed is refused. */
 export type Permissions = Readonly<Record<string, readonly Permission[]>>;
 
-const actions: readonly Action[] = ['message', 'spawn', 'exit', 'supervise', 'register', 'observe'];
+const actions: readonly PermittedAction[] = ['message', 'spawn', 'exit', 'supervise', 'register', 'observe'];
 /** Every node. */
 const EVERYONE = '*';
 
 /** What one peer may do. */
 interface Grant {
-  readonly actions: ReadonlySet<Action>;
+  readonly actions: ReadonlySet<PermittedAction>;
   /** Definitions that it may spawn without the whole action. */
   readonly definitions: ReadonlySet<string>;
 }
@@ -78,7 +78,7 @@ function checkList(role: string, given: unknown): readonly Permission[] {
 
 function checkPermission(option: string, given: unknown): Permission {
   if (typeof given === 'string') {
-    if (actions.includes(given as Action)) return given as Action;
+    if (actions.includes(given as PermittedAction)) return given as PermittedAction;
     const near = nearest(given, actions);
     throw invalidOption(option, given, `${listed(actions)}${near === undefined ? '' : ` (did you mean '${near}'?)`}`);
   }
@@ -134,7 +134,7 @@ export class Permitter {
   }
 
   /** @param definition - what is to be spawned */
-  allows(identity: PeerIdentity, action: Action, definition?: string): boolean {
+  allows(identity: PeerIdentity, action: PermittedAction, definition?: string): boolean {
     if (identity.local) return true;
     const grant = this.#grantOf(identity);
     if (grant.actions.has(action)) return true;
@@ -145,7 +145,7 @@ export class Permitter {
    * The error for something that a peer may not do; told to telemetry, and once for each peer and action to the log.
    * @param what - what it wanted, as in "may not …"
    */
-  refuse(identity: PeerIdentity, action: Action, what: string): FoundationError {
+  refuse(identity: PeerIdentity, action: PermittedAction, what: string): FoundationError {
     const { name } = identity;
     this.#telemetry.emit('cluster.not-permitted', { count: 1 }, { member: name, action, what });
     if (this.#isNews(`${action} ${name}`)) {
@@ -172,7 +172,7 @@ export class Permitter {
   #grantOf(identity: PeerIdentity): Grant {
     const known = this.#grants.get(identity);
     if (known !== undefined) return known;
-    const given = new Set<Action>();
+    const given = new Set<PermittedAction>();
     const definitions = new Set<string>();
     // '*' in a certificate is a role like any other, and grants nothing more.
     for (const role of [EVERYONE, ...provenRoles(identity)]) {

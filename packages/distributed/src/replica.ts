@@ -1,4 +1,4 @@
-import type { Action } from '@foundation-ts/cluster';
+import type { PermittedAction } from '@foundation-ts/cluster';
 import {
   type AnyDefinition,
   actor,
@@ -44,7 +44,7 @@ export interface ReplicaInit {
    */
   readonly dropDead?: boolean;
   /** What other nodes need to be permitted to read it, and to write to it; default `message` and `register`. */
-  readonly needs?: { readonly read: Action; readonly write: Action };
+  readonly needs?: { readonly read: PermittedAction; readonly write: PermittedAction };
   /** Milliseconds between two rounds of anti-entropy, ± 20 %; default 10,000. */
   readonly antiEntropyInterval?: number;
 }
@@ -93,7 +93,7 @@ export class Replica<V> implements AsyncDisposable {
   readonly #node: HostNode;
   readonly #actorName: string;
   readonly #dropDead: boolean;
-  readonly #needs: { readonly read: Action; readonly write: Action };
+  readonly #needs: { readonly read: PermittedAction; readonly write: PermittedAction };
   readonly #interval: number;
   readonly #peers = new Map<string, PeerLink>();
   readonly #refs = new Map<string, Ref<ReplicaActor>>();

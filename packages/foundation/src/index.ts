@@ -1,5 +1,4 @@
 export type {
-  Action,
   ChannelMetrics,
   ChannelRule,
   ConnectContext,
@@ -10,6 +9,7 @@ export type {
   NodeChannels,
   Permission,
   Permissions,
+  PermittedAction,
 } from '@foundation-ts/cluster';
 export {
   type Address,
