@@ -20,6 +20,9 @@ const wire = {
   link: 10,
   exit: 12,
   monitor: 13,
+  down: 15,
+  exitEarly: 16,
+  fence: 17,
   probe: 32,
   gossip: 34,
 };
@@ -69,6 +72,7 @@ describe('a peer that breaks the protocol', () => {
     ['a kind that is no number of ours', [Number.NaN, 1, 2, 3, 'kill']],
     ['a kind between two', [12.5, 1, 2, 'kill', false]],
     ['no array', 'hello'],
+    ['an early exit without a reason', [wire.exitEarly, 1, 2]],
   ])('is closed, and nobody else notices: %s', async (_what, message) => {
     endpoint = stranger();
     const peer = await dial(endpoint);
@@ -115,6 +119,7 @@ describe('a peer that breaks the protocol', () => {
     const messages = [
       ...before.flatMap(({ pid }) => [
         [wire.exit, 7, pid.id, 'kill', false],
+        [wire.exitEarly, 7, pid.id, 'kill', false],
         [wire.link, 7, pid.id],
       ]),
       ...supervisors.flatMap(({ pid }) => [
@@ -132,6 +137,22 @@ describe('a peer that breaks the protocol', () => {
     }
     expect(before.every(process => process.alive)).toBe(true);
     expect([...a().system.processes()]).toEqual(before);
+  });
+
+  test('is closed when it sends fences without end, or a mark that is none; fences of other sessions are nothing', async () => {
+    endpoint = stranger();
+    const { tag } = await dial(endpoint);
+    const [peer] = [...endpoint.peers.values()];
+    for (let number = 0; number < 100_100; number++) peer?.send('data', [wire.fence, tag + 1, number]);
+    await cluster.run(2_000);
+    expect(peer?.open).toBe(true);
+    for (let number = 0; number < 100_100; number++) peer?.send('data', [wire.fence, tag, number]);
+    await cluster.until(() => peer?.open === false, 'an end');
+    await cluster.finish(endpoint.close());
+    endpoint = stranger();
+    const other = await dial(endpoint);
+    other.send('data', [wire.down, 1, 2, 3, 'shutdown', other.tag, 'x', 1]);
+    await cluster.until(() => !other.open, 'another end');
   });
 
   test.each([
