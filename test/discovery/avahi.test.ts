@@ -99,6 +99,7 @@ describe.skipIf(missing !== undefined)('mdns beside avahi', () => {
       () => avahi.browse(type).some(({ name, port }) => name === 'c (2)' && port === 4_372),
       () => `the next name: ${JSON.stringify(avahi.browse(type))}; ${running.errors}`,
     );
+    expect(running.told.filter(told => told.type === 'log')).toHaveLength(1);
     expect(running.last('log')?.fields).toMatchObject({ name: 'c (2)._foundation._tcp.local' });
     await until(
       () => running.last('set')?.addresses?.length === 2,

@@ -191,7 +191,8 @@ function hearHost(
   if (host === undefined) return;
   const address = record.data;
   if (!isDialable(address, link)) {
-    tally.malformed++;
+    // hosts tell their link-local IPv6 addresses too
+    if (record.type === 'A') tally.malformed++;
     return;
   }
   const { addresses } = host;
