@@ -24,7 +24,6 @@ const MERGED: ReadonlyMap<string, number> = new Map([
   ['cluster', Number.POSITIVE_INFINITY],
   ['detect', 1],
   ['metadata', Number.POSITIVE_INFINITY],
-  ['permissions', 1],
   ['threads', 1],
   ['tls', 1],
   ['topologies', 1],

@@ -42,17 +42,27 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
   topologies: { about: 'several named sources of nodes, each with hooks, channels and transport', default: NONE },
   discovery: { about: 'strategies of your own making', default: NONE },
   detect: {
-    about: 'what `cluster: true` may go by',
+    about: 'what `cluster: true` goes by where it is not on its own',
     default: NONE,
     fields: {
       appName: {
-        about: 'the app that Kubernetes calls so',
-        default: NONE,
+        about: 'in Kubernetes the pods labelled `app=<name>`',
+        default: 'the cluster id',
         read: text,
         variable: 'FOUNDATION_APP_NAME',
       },
-      selector: { about: 'a label selector for pods', default: NONE, read: text, variable: 'FOUNDATION_SELECTOR' },
-      service: { about: 'a headless service', default: NONE, read: text, variable: 'FOUNDATION_SERVICE' },
+      selector: {
+        about: 'in Kubernetes a label selector for pods, instead of `appName`',
+        default: NONE,
+        read: text,
+        variable: 'FOUNDATION_SELECTOR',
+      },
+      service: {
+        about: 'in Kubernetes a headless service, whose DNS is asked where the API may not be',
+        default: NONE,
+        read: text,
+        variable: 'FOUNDATION_SERVICE',
+      },
       dnsName: {
         about: 'a DNS name that all nodes stand under',
         default: NONE,
@@ -60,7 +70,8 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
         variable: 'FOUNDATION_DNS_NAME',
       },
       expectedNodes: {
-        about: 'how many nodes there will be',
+        about:
+          'how many nodes the cluster begins with; the start waits for them, for `joinTimeout` at most, in every mode',
         default: NONE,
         read: whole(1, MOST),
         variable: 'FOUNDATION_EXPECTED_NODES',
@@ -69,15 +80,20 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
   },
   clusterId: { about: 'nodes of other clusters are ignored', default: "the application's package name", read: text },
   host: {
-    about: 'the address to bind, which is also the one that others dial',
-    default: { value: '127.0.0.1' },
+    about:
+      "the address to bind, which others dial too; this machine's where a strategy for several machines is used under a secret or TLS",
+    default: "`127.0.0.1`, or this machine's address",
     read: text,
   },
-  port: { about: 'where to listen; 0: any free port', default: { value: 0 }, read: whole(0, 65_535) },
+  port: {
+    about: 'where to listen; 0: any free port',
+    default: '0; 4370 where strategies learn only hosts',
+    read: whole(0, 65_535),
+  },
   secret: {
     about:
       '16 bytes or more; of several (in the environment separated by commas) the first is proven and all are accepted',
-    default: 'none; with `cluster: true` the cookie file',
+    default: 'none; with `cluster` the cookie file',
     read: secrets,
   },
   transport: { about: "`'tcp'`, `'ws'`, or a transport object", default: { value: 'tcp' }, read: oneOf('tcp', 'ws') },
@@ -95,7 +111,8 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
   channels: { about: 'channels beside or instead of the usual ones', default: '`control`, `data`, `gossip`' },
   channelRules: { about: 'messages that take other channels, by size and kind', default: NONE },
   joinTimeout: {
-    about: 'milliseconds that the start waits for a first round of discovery',
+    about:
+      'milliseconds that the start waits for a first round of discovery; by default 30,000 with `detect.expectedNodes`',
     default: { value: JOIN_TIMEOUT_MS },
     read: amount('milliseconds', { zero: true }),
   },

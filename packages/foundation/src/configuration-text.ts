@@ -1,8 +1,12 @@
 import { inspect } from 'node:util';
+import { isLoopback } from '@foundation-ts/transport';
 import type { Configuration } from './configuration.js';
 import { isPlain, type Origin } from './configuration-merge.js';
-import { isSecret, maskSecret, maskUrl } from './configuration-secrets.js';
+import { isSecret, maskSecret, maskUrl, withoutSecrets } from './configuration-secrets.js';
 import { OPTIONS, variableFor } from './configuration-table.js';
+import { NODE_PORT } from './defaults.js';
+import { fullForm } from './keywords.js';
+import type { StartOptions } from './start-options.js';
 
 /** One effective value. */
 export interface ConfigurationRow {
@@ -103,9 +107,17 @@ class Words {
   }
 }
 
+/** What a keyword stands for. */
+function inFull({ cluster, host = '127.0.0.1', port = NODE_PORT }: StartOptions): readonly string[] {
+  if (cluster === undefined || typeof cluster === 'boolean') return [];
+  const form = withoutSecrets(fullForm(cluster, { loopback: isLoopback(host), port }));
+  return ['', `cluster, in full: topologies: ${inspect(form, { depth: 8, breakLength: Number.POSITIVE_INFINITY })}`];
+}
+
 /**
  * The effective configuration as aligned text: every option, its value, and where it comes from. Of secrets and private keys it says that they
- * are set and how long they are.
+ * are set and how long they are. A keyword in `cluster` is also given as the topology that it stands for.
+ * @throws FoundationError `invalid-option` when there is no such keyword
  */
 export function describeConfiguration(configuration: Configuration): string {
   const { profile, file, warnings } = configuration;
@@ -121,6 +133,7 @@ export function describeConfiguration(configuration: Configuration): string {
     `file: ${file ?? 'none'}`,
     '',
     ...rows.map(([option, value, origin]) => `${option?.padEnd(first)}  ${value?.padEnd(second)}  ${origin}`),
+    ...inFull(configuration.options),
     ...(warnings.length === 0 ? [] : ['', ...warnings.map(warning => `warning: ${warning}`)]),
     '',
   ].join('\n');

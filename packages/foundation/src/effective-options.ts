@@ -1,4 +1,4 @@
-import { JOIN_TIMEOUT_MS } from '@foundation-ts/cluster';
+import { BOOTSTRAP_TIMEOUT_MS, JOIN_TIMEOUT_MS } from '@foundation-ts/cluster';
 import { LONG_MAILBOX, SLOW_HANDLER } from '@foundation-ts/core';
 import { withoutSecrets } from './configuration-secrets.js';
 import type { StartOptions } from './start-options.js';
@@ -27,7 +27,7 @@ export function effectiveOptions(
 ): EffectiveOptions {
   const { log, clock, random, transport, ...data }: Required<Pick<StartOptions, Preset>> & StartOptions = {
     cluster: false,
-    joinTimeout: JOIN_TIMEOUT_MS,
+    joinTimeout: (options.detect?.expectedNodes ?? 0) > 1 ? BOOTSTRAP_TIMEOUT_MS : JOIN_TIMEOUT_MS,
     roles: [],
     metadata: {},
     handleSignals: true,

@@ -361,7 +361,7 @@ describe('the description', () => {
         'discovery  [ static() ]  argument',
         'transport  tcp (an object)  argument',
         'joinTimeout  500  default',
-        'secret  none; with cluster: true the cookie file  default',
+        'secret  none; with cluster the cookie file  default',
         'warning: The environment variable FOUNDATION_X means nothing to Foundation and is ignored.',
       ]),
     );
@@ -382,7 +382,7 @@ describe('the description', () => {
       },
       {
         FOUNDATION_CLUSTER:
-          '{"strategy":"redis","url":"redis://u:hunter2/x@host:1/0?password=hunter2&a=b","auth":{"username":"u","password":"hunter2"}}',
+          '{"strategy":"gossip","url":"redis://u:hunter2/x@host:1/0?password=hunter2&a=b","auth":{"username":"u","password":"hunter2"}}',
       },
     );
     const text = describeConfiguration({ ...configuration, warnings: [] });
