@@ -202,7 +202,7 @@ describe('hostsFile', () => {
   });
 
   test.skipIf(process.platform === 'win32')('does not wait for the writer of a pipe', async () => {
-    execFileSync('mkfifo', [path]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
     const { ctx } = watch();
     await until(() => ctx.failures.length === 1, 'the failure');
     expect(ctx.failures[0]?.message).toContain('is not a file');
