@@ -60,11 +60,12 @@ export function oneOf(...words: readonly string[]): ReadVariable {
 /** `true`, `false`, a keyword, or a keyword with its options as JSON; which keywords there are is checked with the options. */
 export const clusterWay: ReadVariable = (value, variable) => {
   if (value === 'true' || value === 'false') return value === 'true';
-  if (!value.startsWith('{')) return value;
+  if (/^[\w-]+$/.test(value)) return value;
   const parsed = parsedJson(value);
   if (isPlain(parsed)) return parsed;
   // Not shown: a strategy's options may hold a password.
-  throw invalidOption(variable, 'no JSON object', `true, false, a keyword, or JSON such as {"strategy":"gossip"}`);
+  const what = value.startsWith('{') ? 'no JSON object' : 'neither a word nor JSON';
+  throw invalidOption(variable, what, 'true, false, a keyword, or JSON such as {"strategy":"gossip"}');
 };
 
 function parsedJson(value: string): unknown {

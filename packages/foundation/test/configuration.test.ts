@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeConfiguration, resolveConfiguration, type StartOptions, staticList, tcp } from 'foundation-ts';
+import { actor, describeConfiguration, resolveConfiguration, type StartOptions, staticList, tcp } from 'foundation-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { optionRows } from '../src/configuration-table.js';
 
@@ -169,6 +169,7 @@ describe('the environment', () => {
       { FOUNDATION_CLUSTER: '{"strategy":"redis","url":"redis://:hunter2@h"' },
       /FOUNDATION_CLUSTER' is 'no JSON object'/,
     ],
+    [{ FOUNDATION_CLUSTER: 'redis://:hunter2@h' }, /FOUNDATION_CLUSTER' is 'neither a word nor JSON'/],
   ])('a wrong value names the variable and what is allowed: %o', async (env, message) => {
     const error = await resolve({}, env).catch((e: Error) => e);
     expect(error).toMatchObject({ code: 'invalid-option', message: expect.stringMatching(message) });
@@ -343,7 +344,7 @@ describe('the description', () => {
     );
     const text = describeConfiguration(
       await resolve(
-        { discovery: [staticList([])], transport: tcp() },
+        { discovery: [staticList([])], transport: tcp(), definitions: [actor({ name: 'cart', init: () => ({}) })] },
         { NODE_ENV: 'production', FOUNDATION_PORT: '4370', FOUNDATION_X: '' },
       ),
     );
@@ -360,6 +361,7 @@ describe('the description', () => {
         "clusterId  'shop'  default",
         'discovery  [ static() ]  argument',
         'transport  tcp (an object)  argument',
+        'definitions  [ cart ]  argument',
         'joinTimeout  500  default',
         'secret  none; with cluster the cookie file  default',
         'warning: The environment variable FOUNDATION_X means nothing to Foundation and is ignored.',
