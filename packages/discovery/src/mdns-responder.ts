@@ -171,9 +171,10 @@ const isKnown = (known: ReadonlyMap<string, number>, record: MdnsRecord): boolea
 
 /** What the asker of `answers` will ask next (RFC 6763 §12). */
 function additionalsOf(own: readonly MdnsRecord[], answers: readonly MdnsRecord[]): readonly MdnsRecord[] {
+  const told = new Set(answers.map(recordKey));
+  const further = own.filter(record => record.flush && !told.has(recordKey(record)));
   const pointed = answers.flatMap(record => (record.type === 'PTR' ? [record.data] : []));
-  const details = own.filter(record => pointed.includes(record.name) && !answers.includes(record));
+  const details = further.filter(record => pointed.includes(record.name));
   const hosts = [...answers, ...details].flatMap(record => (record.type === 'SRV' ? [record.data.target] : []));
-  const addresses = own.filter(record => hosts.includes(record.name) && !answers.includes(record));
-  return [...details.filter(record => record.flush), ...addresses];
+  return [...details, ...further.filter(record => hosts.includes(record.name))];
 }
