@@ -19,19 +19,25 @@ const pods: readonly Answer[] = [
   { type: 'A', name: `10-0-0-1.${host}`, ttl: 5, data: '10.0.0.1' },
 ];
 
-discoverySuite('kubernetesDns', async () => {
-  const server = await FakeNameServer.start();
-  server.records = pods;
-  const [port, pollInterval] = [4370, 50];
-  return {
-    strategy: () => kubernetesDns({ service, namespace: 'prod', port, pollInterval, servers: server.servers }),
-    names: ['10.0.0.1', '10.0.0.2'].map(one => ({ protocol: 'tcp', host: one, port: 4370 })),
-    breakLookups: () => {
-      server.code = 2;
-    },
-    dispose: () => server.stop(),
-  };
-});
+const given = { service, namespace: 'prod', pollInterval: 50 };
+
+for (const { name, make, hosts } of [
+  { name: 'kubernetesDns', make: kubernetesDns, hosts: ['10.0.0.1', '10.0.0.2'] },
+  { name: 'kubernetesDnsSrv', make: kubernetesDnsSrv, hosts: ['10.0.0.1'] },
+]) {
+  discoverySuite(name, async () => {
+    const server = await FakeNameServer.start();
+    server.records = pods.map(one => (one.type === 'SRV' ? { ...one, data: { ...one.data, port: 40_001 } } : one));
+    return {
+      strategy: () => make({ ...given, servers: server.servers, ...(make === kubernetesDns ? { port: 40_001 } : {}) }),
+      names: hosts.map(one => ({ protocol: 'tcp', host: one, port: 40_001 })),
+      breakLookups: () => {
+        server.code = 2;
+      },
+      dispose: () => server.stop(),
+    };
+  });
+}
 
 describe('the Kubernetes DNS strategies', () => {
   let server: FakeNameServer;
@@ -72,9 +78,9 @@ describe('the Kubernetes DNS strategies', () => {
   });
 
   test('ask for the names given', async () => {
-    const given = { ...init(), namespace: 'stage', clusterDomain: 'example.net' };
-    await first(kubernetesDns({ ...given, family: 6 }));
-    await first(kubernetesDnsSrv({ ...given, portName: 'beam' }));
+    const elsewhere = { ...init(), namespace: 'stage', clusterDomain: 'example.net' };
+    await first(kubernetesDns({ ...elsewhere, family: 6 }));
+    await first(kubernetesDnsSrv({ ...elsewhere, portName: 'beam' }));
     expect([...asked()]).toEqual(['shop-nodes.stage.svc.example.net', '_beam._tcp.shop-nodes.stage.svc.example.net']);
   });
 
