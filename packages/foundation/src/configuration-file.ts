@@ -108,16 +108,10 @@ async function readModule(path: string): Promise<unknown> {
         error,
       );
     }
-    // A syntax error carries the line that it is about, which may hold a secret: only where it is.
-    if (error instanceof SyntaxError) throw broken(path, `${error.message}${placeIn(error)}.`);
+    // Without the error itself, which carries the line that it is about, and with that perhaps a secret.
+    if (error instanceof SyntaxError) throw broken(path, `${error.message} (node --check ${path} shows where).`);
     throw broken(path, error instanceof Error ? error.message : String(error), error);
   }
-}
-
-/** The first line of a syntax error's stack: `file:///folder/foundation.config.js:3`. */
-function placeIn(error: SyntaxError): string {
-  const place = /^file:\S+?:(\d+)$/m.exec(error.stack?.split('\n')[0] ?? '');
-  return place === null ? '' : ` (line ${place[1]})`;
 }
 
 async function called(path: string, read: unknown, profile: Profile | undefined): Promise<unknown> {

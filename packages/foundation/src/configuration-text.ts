@@ -66,6 +66,8 @@ function shown(path: readonly string[], value: unknown): unknown {
   if (Array.isArray(value)) return value.map(item => shown(path, item));
   const name = nameOf(path, value);
   if (name !== undefined) return new Words(name);
+  // JSON has no word for it.
+  if (value === Number.POSITIVE_INFINITY) return new Words('Infinity');
   if (!isPlain(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, field]) => {

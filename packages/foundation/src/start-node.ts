@@ -44,10 +44,10 @@ async function startInThread(configuration: Configuration, thread: ThreadData): 
           port: THREAD_PORT,
         };
   const options = { ...rest, name: thread.name, clusterId: thread.clusterId, handleSignals: false, ...inside };
-  // What is wrong with the environment was said by the node that started the thread.
+  // Where the options come from was said by the node that started the thread.
   // The port given is that of the node of the process; a thread's listens anywhere.
   const node = await startHere(
-    { ...configuration, options, warnings: [] },
+    { ...configuration, options, file: undefined, warnings: [] },
     thread.port === undefined ? { port: 0 } : {},
   );
   reportToMain(node, thread);
@@ -73,12 +73,13 @@ function threadAddress(host: string): Address {
 }
 
 async function startHere(
-  { options, application, warnings }: Configuration,
+  { options, application, file, profile, warnings }: Configuration,
   over: { readonly port?: number } = {},
 ): Promise<FoundationNode> {
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
+  if (file !== undefined) log.info({ file, profile }, 'options come from a configuration file too');
   for (const warning of warnings) log.warn({}, warning);
   const clusterId = options.clusterId ?? application;
   const random = options.random ?? systemRandom;

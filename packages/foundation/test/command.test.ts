@@ -48,6 +48,7 @@ describe('foundation config', () => {
     );
     const { code, out } = await run(['config', '--json', '--profile', 'production', '--cwd', 'deploy'], {
       NODE_ENV: 'test',
+      FOUNDATION_SLOW_HANDLER: 'Infinity',
     });
     expect(code).toBe(0);
     const { profile, file, options, warnings } = JSON.parse(out);
@@ -55,6 +56,7 @@ describe('foundation config', () => {
     const option = (name: string) => options.find((row: { option: string }) => row.option === name);
     expect(option('port')).toEqual({ option: 'port', value: 4370, origin: 'file, profile production', place: file });
     expect(option('roles').value).toEqual(['web']);
+    expect(option('slowHandler').value).toBe('Infinity');
     expect(option('secret').value).toBe('(set, 23 bytes)');
     expect(option('zone')).toEqual({ option: 'zone', value: 'none', origin: 'default' });
   });

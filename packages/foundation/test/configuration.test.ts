@@ -319,6 +319,11 @@ describe('the file', () => {
       /reads no TypeScript\. Run the program under tsx .*Node\.js 22\.18 or later/,
     ],
     ['foundation.config.mjs', 'export const config = {};', /it gives nothing; export an object/],
+    [
+      'foundation.config.mjs',
+      `throw Object.assign(new SyntaxError('Unexpected token'), { stack: "x.mjs:1\\nconst secret = '${SECRET}' oops" });`,
+      /Unexpected token \(node --check .* shows where\)/,
+    ],
     ['foundation.config.mjs', 'throw new Error("no vault");', /can't be used: no vault/],
     ['foundation.config.mjs', 'export default () => { throw new Error("no vault"); };', /its function threw: no vault/],
     ['foundation.config.mjs', 'import "./nowhere.js"; export default {};', /nowhere\.js/],

@@ -91,11 +91,19 @@ describe('a node', () => {
     await expect(start()).rejects.toThrow(/Option 'host' is '0\.0\.0\.0'.*It comes from FOUNDATION_HOST\.$/);
   });
 
-  test('warns of an unknown variable', async () => {
+  test('says that there is a file, and warns of an unknown variable', async () => {
     process.env.FOUNDATION_ZOME = 'z';
+    const path = file({ profiles: { production: {} } });
+    process.env.NODE_ENV = 'production';
+    const said: unknown[] = [];
     const warnings: string[] = [];
-    const log: Log = { ...silentLog, warn: (_fields, message) => warnings.push(message) };
+    const log: Log = {
+      ...silentLog,
+      info: (fields, message) => said.push([fields, message]),
+      warn: (_fields, message) => warnings.push(message),
+    };
     await start({ log });
+    expect(said).toContainEqual([{ file: path, profile: 'production' }, 'options come from a configuration file too']);
     expect(warnings).toEqual([expect.stringMatching(/FOUNDATION_ZOME means nothing.*Did you mean FOUNDATION_ZONE\?/)]);
   });
 });
