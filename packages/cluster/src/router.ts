@@ -2,6 +2,7 @@ import {
   type ActorSystem,
   type Answer,
   type AnyDefinition,
+  type EarlyExit,
   type ExitReason,
   FoundationError,
   isFoundationError,
@@ -179,12 +180,12 @@ export class Router implements RemoteGateway {
     this.#signal(to, [wire.unlink, from.id, to.id]);
   }
 
-  /**
-   * It goes behind what its sender has sent, and also ahead of it: who does not trap exits ends at once. Only one of the two acts, or the second on
-   * an actor that has ended.
-   */
+  /** One of the two acts, or the second on an actor that has ended: who does not trap exits ends at the first. */
+  exitEarly(from: Pid, to: Pid, reason: ExitReason, { viaLink, linked, monitors }: EarlyExit): void {
+    this.#signal(to, [wire.exitEarly, from.id, to.id, reason, viaLink, linked, monitors], CONTROL);
+  }
+
   exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean, by?: Sender): void {
-    if (reason !== 'normal') this.#signal(to, [wire.exitEarly, from.id, to.id, reason, viaLink], CONTROL);
     this.#signal(to, [wire.exit, from.id, to.id, reason, viaLink, ...this.#fence(to, by)]);
   }
 
@@ -302,7 +303,7 @@ export class Router implements RemoteGateway {
       const reason = reasonOf(message[3]);
       const viaLink = message[4] === true;
       this.#inOrder(peer, message, reason, () => system.receiveExit(from, to, reason, viaLink));
-    } else if (kind === wire.exitEarly) system.receiveExitEarly(from, to, reasonOf(message[3]), message[4] === true);
+    } else if (kind === wire.exitEarly) system.receiveExitEarly(from, to, reasonOf(message[3]), earlyExit(message));
     else if (kind === wire.monitor) system.receiveMonitor(from, to, numberOf(message[3], 'monitor'));
     else if (kind === wire.demonitor) system.receiveDemonitor(from, to, numberOf(message[3], 'monitor'));
     else {
@@ -547,6 +548,15 @@ function isOrdinary(to: Pid | RemoteName, options: SendOptions | undefined): boo
 function markOf(message: readonly unknown[], peer: Peer): FenceMark | undefined {
   if (message[5] !== peer.tag) return undefined;
   return { fence: numberOf(message[6], 'fence'), copies: numberOf(message[7], 'fence') };
+}
+
+function earlyExit([, , , , viaLink, linked, monitors]: readonly unknown[]): EarlyExit {
+  if (!Array.isArray(monitors)) throw new FoundationError('protocol', 'A peer sent a malformed exit signal.');
+  return {
+    viaLink: viaLink === true,
+    linked: linked === true,
+    monitors: monitors.map(monitor => numberOf(monitor, 'monitor')),
+  };
 }
 
 function signalNotSent(node: string): FoundationError {

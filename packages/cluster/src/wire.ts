@@ -31,7 +31,7 @@ export const wire = {
   demonitor: 14,
   /** `[down, from, to, monitor, reason, …mark]` */
   down: 15,
-  /** `[exitEarly, from, to, reason, viaLink]`, on `control`: an `exit` with the same contents follows */
+  /** `[exitEarly, from, to, reason, viaLink, linked, monitors]`, on `control`: an `exit` with the same follows in its place */
   exitEarly: 16,
   /** `[fence, session, number]`: comes behind what its sender sent on a connection */
   fence: 17,

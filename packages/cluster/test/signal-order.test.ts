@@ -296,6 +296,49 @@ describe('an exit that is not trapped', () => {
     expect(system.deadLetters.recent.map(letter => letter.reason)).toEqual(['noproc', 'noproc']);
   });
 
+  test('is heard of as it was by the monitors that its sender set before, also those under way', async () => {
+    await started();
+    for (const who of ['an actor', 'the node'] as const) {
+      const both = await pair('neither', who === 'an actor');
+      const { system } = cluster.host('a').node;
+      const reasons: unknown[] = [];
+      const watcher = await cluster.finish(cluster.host('a').node.spawn(Listener({ trapExit: true })));
+      if (who === 'an actor') {
+        await cluster.finish(
+          watcher.call('run', ctx => {
+            ctx.cast(both.there, 'note', large(1));
+            ctx.monitor(both.there);
+            ctx.exit(both.there, 'kill');
+          }),
+        );
+      } else {
+        both.there.cast('note', large(1));
+        system.stop(both.there.pid).then(reason => reasons.push(reason));
+      }
+      await cluster.run(100);
+      expect(cluster.host('b').node.system.process(both.listener.pid)).toBeUndefined();
+      await cluster.run(5_000);
+      const state = system.process(watcher.pid)?.state as { seen: unknown[] };
+      expect([...reasons, ...state.seen]).toEqual([who === 'an actor' ? 'down killed' : 'shutdown']);
+    }
+  });
+
+  test('of one who is linked waits for that link', async () => {
+    await started();
+    const both = await pair('neither', false);
+    const watcher = await cluster.finish(cluster.host('a').node.spawn(Listener({ trapExit: true })));
+    await cluster.finish(
+      watcher.call('run', ctx => {
+        ctx.cast(both.there, 'note', large(1));
+        ctx.link(both.there);
+        ctx.exit(both.there, 'shutdown');
+      }),
+    );
+    await cluster.run(5_000);
+    const state = cluster.host('a').node.system.process(watcher.pid)?.state as { seen: unknown[] };
+    expect(state.seen).toEqual(['exit shutdown']);
+  });
+
   test('by a link that is still under way, ends its actor behind that link', async () => {
     await started();
     const both = await pair('neither', false);

@@ -24,6 +24,15 @@ export interface Sender {
   trail: number;
 }
 
+/** What the node of an exit signal's sender knows that the receiver may not have heard of yet. */
+export interface EarlyExit {
+  readonly viaLink: boolean;
+  /** Whether its sender is linked with the receiver. */
+  readonly linked: boolean;
+  /** The monitors that its sender has on the receiver. */
+  readonly monitors: readonly MonitorRef[];
+}
+
 /** Options of a spawn. */
 export interface SpawnOptions {
   /** Registers the actor under this local name before its `init` runs. */
@@ -68,6 +77,8 @@ export interface RemoteGateway {
   link(from: Pid, to: Pid): void;
   unlink(from: Pid, to: Pid): void;
   exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean, by: Sender | undefined): void;
+  /** Carries an exit signal ahead of all that waits, if it can; `exit` follows with the same in its place. */
+  exitEarly?(from: Pid, to: Pid, reason: ExitReason, early: EarlyExit): void;
   monitor(from: Pid, to: Pid, monitor: MonitorRef): void;
   demonitor(from: Pid, to: Pid, monitor: MonitorRef): void;
   /** `from`, a local actor watched by the remote `to`, has ended. */

@@ -33,7 +33,14 @@ export {
 export { type ExitReason, formatReason, isOrderly, toExitReason } from './exit-reason.js';
 export { Failure, failing, failure } from './failure.js';
 export { footprint } from './footprint.js';
-export { type RemoteGateway, RemoteName, type Sender, type SpawnOptions, type TopicSource } from './gateway.js';
+export {
+  type EarlyExit,
+  type RemoteGateway,
+  RemoteName,
+  type Sender,
+  type SpawnOptions,
+  type TopicSource,
+} from './gateway.js';
 export {
   type ArgumentOf,
   GenServer,

@@ -9,6 +9,7 @@ import {
   LONG_MAILBOX,
   MAX_LINKS_PER_PEER,
   MAX_MONITORS_PER_PEER,
+  MAX_MONITORS_SOUGHT,
   MOVED_KEPT,
   SHUTDOWN_TIMEOUT,
   SLOW_HANDLER,
@@ -16,7 +17,7 @@ import {
 } from './defaults.js';
 import { FoundationError, invalidOption, isFoundationError } from './errors.js';
 import { type ExitReason, formatError, formatReason, formatValue, toExitReason } from './exit-reason.js';
-import { type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
+import { type EarlyExit, type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
 import { Links } from './links.js';
 import { LocalNames } from './local-names.js';
 import { guardedLog, type Log, stderrLog } from './log.js';
@@ -524,7 +525,13 @@ export class ActorSystem implements CallHost {
   /** Sends an exit signal, by default in the name of no actor; `kill` can't be trapped, `normal` ends none but its sender. */
   exit(to: Pid, reason: ExitReason, from: Pid = this.#hostPid()): void {
     if (to.node === this.node) this.#signal(() => this.receiveExit(from, to, reason, false));
-    else this.gateway?.exit(from, to, reason, false, this.process(from));
+    else {
+      const process = this.process(from);
+      const monitors = reason === 'normal' ? undefined : this.#monitorsOn(to, process);
+      const linked = process?.links?.has(this.#linkId(to)) === true;
+      if (monitors !== undefined) this.gateway?.exitEarly?.(from, to, reason, { viaLink: false, linked, monitors });
+      this.gateway?.exit(from, to, reason, false, process);
+    }
   }
 
   /** An exit signal has arrived for a local pid. */
@@ -552,16 +559,31 @@ export class ActorSystem implements CallHost {
 
   /**
    * An exit signal has overtaken what its sender sent before it, and comes again behind that. It acts only where it takes the actor down whatever
-   * waits: a trapped one keeps its place, and one by a link that is not known yet may be younger than that link.
+   * waits: a trapped one keeps its place, and so does one whose link is not known here, since that may be under way.
+   * @throws FoundationError `protocol` when its node has too many monitors here
    */
-  receiveExitEarly(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean): void {
+  receiveExitEarly(from: Pid, to: Pid, reason: ExitReason, { viaLink, linked, monitors }: EarlyExit): void {
     const process = this.process(to);
     if (process === undefined) return;
-    const untrapped = !process.trapExit && reason !== 'normal';
-    const ends = viaLink
-      ? untrapped && process.links?.has(this.#linkId(from)) === true
-      : untrapped || reason === 'kill';
-    if (ends) this.receiveExit(from, to, reason, viaLink);
+    if (linked && process.links?.has(this.#linkId(from)) !== true) return;
+    if (!(reason === 'kill' && !viaLink) && (process.trapExit || reason === 'normal')) return;
+    for (const monitor of monitors) this.receiveMonitor(from, to, monitor);
+    this.receiveExit(from, to, reason, viaLink);
+  }
+
+  /** The monitors that `from` has on `to`, an actor of another node; undefined when it would take long to find them. */
+  #monitorsOn(to: Pid, from: Process | undefined): MonitorRef[] | undefined {
+    const found: MonitorRef[] = [];
+    if (from !== undefined) {
+      if ((from.monitoring?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
+      for (const [monitor, pid] of from.monitoring ?? []) if (pid.equals(to)) found.push(monitor);
+      return found;
+    }
+    const watches = this.#remoteWatches.get(nodeKey(to));
+    if ((watches?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
+    for (const [monitor, { watcher, pid }] of watches ?? [])
+      if (!(watcher instanceof Process) && pid.equals(to)) found.push(monitor);
+    return found;
   }
 
   #stopStarting(process: Process, reason: ExitReason): void {
@@ -804,6 +826,7 @@ export class ActorSystem implements CallHost {
         this.receiveExit(process.pid, to, reason, true);
       } else {
         take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
+        if (reason !== 'normal') this.gateway?.exitEarly?.(process.pid, to, reason, BY_LINK);
         this.gateway?.exit(process.pid, to, reason, true, process);
       }
     });
@@ -1024,6 +1047,8 @@ export class ActorSystem implements CallHost {
     };
   }
 }
+
+const BY_LINK: EarlyExit = { viaLink: true, linked: true, monitors: [] };
 
 function threshold(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;
