@@ -83,8 +83,8 @@ export interface ConnectionEvents {
   /** A frame has arrived. The bytes belong to the receiver from then on and are never written again by the transport. */
   frame(bytes: Uint8Array): void;
   /**
-   * Of a frame of `bytes` only a part is there, {@link PLACE_HEAD_BYTES} of it or more: where is the rest behind those first ones to go? A
-   * transport may ask, so that it need not collect the frame in memory of its own.
+   * Of a frame of `bytes` the first {@link PLACE_HEAD_BYTES} are there: where is the rest to go? A transport may ask, so that it need not collect
+   * the frame in memory of its own.
    * @param head - the first {@link PLACE_HEAD_BYTES}; not to be kept
    * @returns memory of `bytes` − {@link PLACE_HEAD_BYTES}, which the transport writes until it calls `placed`, or never again if the connection
    * closes before; undefined: nowhere, the frame is to be reported as any other

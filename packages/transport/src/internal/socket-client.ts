@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '@foundation-ts/core';
 import type { Credentials } from '../tls/credentials.js';
@@ -17,6 +17,7 @@ export interface OpenSocket {
 /**
  * Connects, through TLS if there are credentials.
  * @param opened - called once, in the turn in which the socket can be used
+ * @param onread - takes what a socket without TLS reads, in place of its `data` events
  * @returns gives it up
  */
 export function openSocket(
@@ -24,8 +25,14 @@ export function openSocket(
   credentials: Credentials | undefined,
   attempt: DialAttempt,
   opened: (open: OpenSocket) => void,
+  onread?: OnReadOpts,
 ): () => void {
-  const raw = connect({ host: to.host, port: to.port, noDelay: true });
+  const raw = connect({
+    host: to.host,
+    port: to.port,
+    noDelay: true,
+    ...(onread === undefined || credentials !== undefined ? {} : { onread }),
+  });
   const onError = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'ECONNREFUSED') attempt.fail('refused', 'nothing listens there', error);
     else attempt.fail('noconnection', error.code ?? error.message, error);

@@ -5,9 +5,19 @@ import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter, type Slab } from './frame-writer.js';
+import type { ReusedReads } from './reused-reads.js';
 
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
+
+export interface TcpConnectionInit {
+  readonly clock: Clock;
+  readonly slab: Slab;
+  readonly maxFrameBytes: number;
+  readonly linger: number;
+  /** What the socket was made to read with; undefined: it has `data` events. */
+  readonly reads: ReusedReads | undefined;
+}
 
 /** A connection over one socket. Everything sent in a turn of the event loop goes out as one write. */
 export class TcpConnection implements Connection {
@@ -17,6 +27,7 @@ export class TcpConnection implements Connection {
   readonly #reset: () => void;
   readonly #clock: Clock;
   readonly #linger: number;
+  readonly #reads: ReusedReads | undefined;
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   #events: ConnectionEvents | undefined;
@@ -30,15 +41,17 @@ export class TcpConnection implements Connection {
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
 
-  constructor(open: OpenSocket, remote: Address, clock: Clock, slab: Slab, maxFrameBytes: number, linger: number) {
+  constructor(open: OpenSocket, remote: Address, init: TcpConnectionInit) {
+    const { slab, maxFrameBytes, reads } = init;
     this.remote = remote;
     this.security = open.security;
     this.#socket = open.socket;
     this.#reset = open.reset;
-    this.#clock = clock;
-    this.#linger = linger;
+    this.#clock = init.clock;
+    this.#linger = init.linger;
+    this.#reads = reads;
     this.#writer = new FrameWriter(slab);
-    this.#reader = new FrameReader(maxFrameBytes, {
+    this.#reader = new FrameReader(maxFrameBytes, reads !== undefined, {
       frame: frame => {
         if (this.#state === 'open') this.#events?.frame(frame);
       },
@@ -59,7 +72,8 @@ export class TcpConnection implements Connection {
   start(events: ConnectionEvents): void {
     this.#events = events;
     const socket = this.#socket;
-    socket.on('data', chunk => this.#onData(chunk as Buffer));
+    if (this.#reads !== undefined) this.#reads.receive = chunk => this.#onData(chunk);
+    else socket.on('data', chunk => this.#onData(chunk as Buffer));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
     socket.on('error', error => this.#onError(error));

@@ -16,11 +16,12 @@ export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'fram
 
 /**
  * Cuts a stream of chunks into frames with a 32-bit length in front. A frame that lies within one chunk is a view of
- * it; one that spans several is copied once, to where it belongs if the receiver says where. Otherwise memory for it grows with the bytes that
- * have come, not with the length claimed.
+ * it, unless chunks are in memory that is used again; any other is copied once, to where it belongs if the receiver says where. Otherwise memory
+ * for it grows with the bytes that have come, not with the length claimed.
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
+  readonly #reused: boolean;
   readonly #events: FrameReaderEvents;
   readonly #header = Buffer.alloc(PREFIX_BYTES);
   #headerFilled = 0;
@@ -34,8 +35,10 @@ export class FrameReader {
   #reading = false;
   #broken = false;
 
-  constructor(maxFrameBytes: number, events: FrameReaderEvents) {
+  /** @param reused - chunks are valid only until {@link push} returns */
+  constructor(maxFrameBytes: number, reused: boolean, events: FrameReaderEvents) {
     this.#maxFrameBytes = maxFrameBytes;
+    this.#reused = reused;
     this.#events = events;
   }
 
@@ -56,7 +59,7 @@ export class FrameReader {
   push(chunk: Buffer): void {
     if (this.#broken) return;
     if (this.#paused || this.#reading || this.#rest.length > 0) {
-      this.#rest.push(chunk);
+      this.#rest.push(this.#kept(chunk));
       if (!this.#paused) this.#drain();
     } else {
       this.#read(chunk);
@@ -73,7 +76,7 @@ export class FrameReader {
       let position = 0;
       while (position < chunk.length && !this.#broken) {
         if (this.#paused) {
-          this.#rest.unshift(chunk.subarray(position));
+          this.#rest.unshift(this.#kept(chunk.subarray(position)));
           return;
         }
         position = this.#length < 0 ? this.#readHeader(chunk, position) : this.#readBody(chunk, position);
@@ -122,16 +125,18 @@ export class FrameReader {
     const length = this.#length;
     const available = chunk.length - position;
     if (this.#partial === undefined) {
+      if (available < length || this.#reused) {
+        this.#filled = 0;
+        if (length >= PLACE_BYTES && available >= PLACE_HEAD_BYTES) {
+          const behind = position + PLACE_HEAD_BYTES;
+          this.#place = this.#events.place(chunk.subarray(position, behind), length);
+          if (this.#place !== undefined) return behind;
+        }
+      }
       if (available >= length) {
         this.#length = -1;
-        this.#events.frame(chunk.subarray(position, position + length));
+        this.#events.frame(this.#kept(chunk.subarray(position, position + length)));
         return position + length;
-      }
-      this.#filled = 0;
-      if (length >= PLACE_BYTES && available >= PLACE_HEAD_BYTES) {
-        const behind = position + PLACE_HEAD_BYTES;
-        this.#place = this.#events.place(chunk.subarray(position, behind), length);
-        if (this.#place !== undefined) return behind;
       }
       this.#partial = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
     }
@@ -158,6 +163,10 @@ export class FrameReader {
       this.#events.placed();
     }
     return end;
+  }
+
+  #kept(bytes: Buffer): Buffer {
+    return this.#reused ? Buffer.from(bytes) : bytes;
   }
 
   #reserve(bytes: number): void {

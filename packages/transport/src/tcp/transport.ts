@@ -3,11 +3,12 @@ import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
 import { attemptDial } from '../internal/dial-attempt.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
-import { listenOnSocket } from '../internal/socket-server.js';
+import { type IncomingSocket, listenOnSocket } from '../internal/socket-server.js';
 import { Credentials, type TlsOptions, type TlsProvider } from '../tls/credentials.js';
 import type { Connection, DialOptions, Listener, ListenOptions, Transport, TransportSecurity } from '../transport.js';
 import { TcpConnection } from './connection.js';
 import { Slab } from './frame-writer.js';
+import { ReadMemory, ReusedReads } from './reused-reads.js';
 
 /** Options of {@link tcp}. */
 export interface TcpInit {
@@ -43,11 +44,14 @@ class TcpTransport implements Transport {
   readonly #linger: number;
   readonly #credentials: Credentials | undefined;
   readonly #slab = new Slab();
+  /** TLS reads by itself. */
+  readonly #memory: ReadMemory | undefined;
 
   constructor(clock: Clock, linger: number, credentials: Credentials | undefined) {
     this.#clock = clock;
     this.#linger = linger;
     this.#credentials = credentials;
+    this.#memory = credentials === undefined ? new ReadMemory() : undefined;
     if (credentials !== undefined) {
       this.security = { identity: () => credentials.current().identity, roles: () => credentials.current().roles };
     }
@@ -62,7 +66,7 @@ class TcpTransport implements Transport {
       clock: this.#clock,
       refuse: options.accept,
       accept: incoming => {
-        const connection = this.#connection(incoming, incoming.remote, options.maxFrameBytes);
+        const connection = this.#accepted(incoming, options.maxFrameBytes);
         connection.start(options.accept(connection));
         if (incoming.refusal !== undefined) connection.refuse(incoming.refusal, encodeReject('certificate'));
       },
@@ -70,16 +74,32 @@ class TcpTransport implements Transport {
   }
 
   dial(to: Address, options: DialOptions): Promise<Connection> {
-    return attemptDial(to, options, this.#clock, attempt =>
-      openSocket(to, this.#credentials, attempt, open => {
-        const connection = this.#connection(open, to, options.maxFrameBytes);
+    const reads = this.#memory === undefined ? undefined : new ReusedReads(this.#memory);
+    return attemptDial(to, options, this.#clock, attempt => {
+      const opened = (open: OpenSocket): void => {
+        const connection = this.#connection(open, to, options.maxFrameBytes, reads);
         connection.start(options.open(connection));
         attempt.done(connection);
-      }),
-    );
+      };
+      return openSocket(to, this.#credentials, attempt, opened, reads?.onread);
+    });
   }
 
-  #connection(open: OpenSocket, remote: Address, maxFrameBytes: number): TcpConnection {
-    return new TcpConnection(open, remote, this.#clock, this.#slab, maxFrameBytes, this.#linger);
+  #accepted(incoming: IncomingSocket, maxFrameBytes: number): TcpConnection {
+    const reads = this.#memory === undefined ? undefined : new ReusedReads(this.#memory);
+    const socket = reads?.adopt(incoming.socket);
+    if (socket === undefined) return this.#connection(incoming, incoming.remote, maxFrameBytes, undefined);
+    const open = { socket, security: incoming.security, reset: () => socket.resetAndDestroy() };
+    return this.#connection(open, incoming.remote, maxFrameBytes, reads);
+  }
+
+  #connection(open: OpenSocket, remote: Address, maxFrameBytes: number, reads: ReusedReads | undefined): TcpConnection {
+    return new TcpConnection(open, remote, {
+      clock: this.#clock,
+      slab: this.#slab,
+      maxFrameBytes,
+      linger: this.#linger,
+      reads,
+    });
   }
 }
