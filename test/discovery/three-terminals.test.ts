@@ -21,7 +21,7 @@ class Terminal {
   formed: number | undefined;
 
   constructor(before: readonly string[], home: string) {
-    const [command, ...args] = [...before, 'npx', 'tsx', 'examples/counter/node.ts'] as [string, ...string[]];
+    const [command = 'npx', ...args] = [...before, 'npx', 'tsx', 'examples/counter/node.ts'];
     this.#process = spawn(command, args, { cwd: root, env: surroundings(home), detached: true });
     for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.on('data', data => this.#heard(data));
   }
