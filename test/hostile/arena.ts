@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from '@foundation-ts/core';
+import { Authority } from '../../packages/transport/test/certificates.js';
 import { Program } from './program.js';
-import { RawPeer, type RawPeerInit, RawSocket } from './raw-peer.js';
+import { type Carrier, RawPeer, type RawPeerInit, RawSocket } from './raw-peer.js';
 
 export interface Happened {
   readonly event: string;
@@ -48,27 +49,72 @@ export interface Verdict {
 
 const MIB = 1024 * 1024;
 
+/** What the victim listens on; `tls` is TLS over TCP. */
+export const wires = ['tcp', 'tls', 'ws'] as const;
+export type Wire = (typeof wires)[number];
+
+export interface ArenaInit {
+  readonly seed: number;
+  /** Default `'tcp'`. */
+  readonly transport?: Wire;
+  /** With `tls`: the victim lets the healthy peer do everything, and others only send messages. */
+  readonly permissions?: boolean;
+}
+
+/** Names that attackers use; a certificate has to have them. */
+const STRANGERS = ['stranger', ...numbered('never', 20), ...numbered('mutant', 8)];
+
+function numbered(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `${name}-${n}`);
+}
+
 /** A victim, and a healthy peer which calls it all the time. */
 export class Arena implements AsyncDisposable {
   readonly victim: Program;
   readonly healthy: Program;
   readonly where: Where;
   readonly random: Random;
+  readonly wire: Wire;
+  /** How strangers reach the victim, with the certificate that they have. */
+  readonly carrier: Carrier;
+  readonly authority: Authority | undefined;
   #incarnation: number = Date.now();
 
-  private constructor(victim: Program, healthy: Program, where: Where, seed: number) {
-    this.victim = victim;
-    this.healthy = healthy;
-    this.where = where;
+  private constructor(
+    programs: { readonly victim: Program; readonly healthy: Program; readonly where: Where },
+    { seed, transport = 'tcp' }: ArenaInit,
+    authority: Authority | undefined,
+  ) {
+    this.victim = programs.victim;
+    this.healthy = programs.healthy;
+    this.where = programs.where;
     this.random = seededRandom(seed);
+    this.wire = transport;
+    this.authority = authority;
+    const names = STRANGERS.map(name => `DNS:${name}`).join(',');
+    this.carrier = {
+      ws: transport === 'ws',
+      ...(authority === undefined ? {} : { tls: authority.issue(names) }),
+    };
   }
 
-  static async start(seed: number): Promise<Arena> {
-    const victim = await Program.start('node', 'victim', '0');
+  static async start(init: ArenaInit): Promise<Arena> {
+    const { transport = 'tcp' } = init;
+    const authority = transport === 'tls' ? new Authority('hostile') : undefined;
+    const options = (names: string, rest: object = {}): string =>
+      JSON.stringify({
+        transport: transport === 'ws' ? 'ws' : 'tcp',
+        ...(authority === undefined ? {} : { tls: authority.issue(names) }),
+        ...rest,
+      });
+    const everything = ['message', 'spawn', 'exit', 'supervise', 'register', 'observe'];
+    const guarded = init.permissions === true ? { permissions: { healthy: everything, '*': ['message'] } } : {};
+    const victim = await Program.start('node', 'victim', '0', options('DNS:victim', guarded));
     const where = await victim.ask<Where>('where');
-    const healthy = await Program.start('node', 'healthy', String(where.port));
+    const identity = options('DNS:healthy,URI:foundation:role/healthy');
+    const healthy = await Program.start('node', 'healthy', String(where.port), identity);
     await healthy.ask('call', 'victim');
-    return new Arena(victim, healthy, where, seed);
+    return new Arena({ victim, healthy, where }, init, authority);
   }
 
   get port(): number {
@@ -81,12 +127,13 @@ export class Arena implements AsyncDisposable {
   }
 
   socket(): Promise<RawSocket> {
-    return new RawSocket(this.port).opened();
+    return new RawSocket(this.port, this.carrier).opened();
   }
 
   /** A session of a stranger who knows the secret. */
   peer(init: Partial<RawPeerInit> = {}): Promise<RawPeer> {
-    return RawPeer.open({ port: this.port, name: 'stranger', incarnation: this.incarnation(), ...init });
+    const { port, carrier } = this;
+    return RawPeer.open({ port, carrier, name: 'stranger', incarnation: this.incarnation(), ...init });
   }
 
   /** Runs an attack and looks at what it did. */
@@ -115,6 +162,7 @@ export class Arena implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.authority?.dispose();
     await Promise.all([this.victim[Symbol.asyncDispose](), this.healthy[Symbol.asyncDispose]()]);
   }
 }

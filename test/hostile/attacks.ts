@@ -1,21 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { Pid } from 'foundation-ts';
-import type { Arena } from './arena.js';
+import type { Arena, Wire } from './arena.js';
+import { type Attack, wait } from './attack.js';
+import { carrierAttacks } from './carriers.js';
 import { until } from './program.js';
 import { batchBody, codec, fragmentBody, frame, frameOf, type RawPeer, RawSocket } from './raw-peer.js';
 
-export interface Attack {
-  readonly name: string;
-  /** What the victim tells of the attacker's end: an event of its telemetry or log with this code or text; undefined: it may stay. */
-  readonly told?: RegExp;
-  /** Heap that the victim may keep afterwards, MiB; default 24. */
-  readonly heap?: number;
-  /** Milliseconds for which the event loop may stand; default {@link LAG}. */
-  readonly lag?: number;
-  run(arena: Arena): Promise<void>;
-}
-
-const wait = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 const CLOSED = /transport\.(peer\.closed|handshake\.failed) (protocol|too-large)/;
 const HANDSHAKE = /transport\.handshake\.failed protocol/;
 
@@ -23,6 +13,8 @@ const HANDSHAKE = /transport\.handshake\.failed protocol/;
 function raw(name: string, bytes: Uint8Array, told: RegExp = HANDSHAKE): Attack {
   return {
     name: `a stranger: ${name}`,
+    // Lengths stand in front of frames there.
+    on: ['tcp', 'tls'],
     told,
     run: async arena => {
       const socket = await arena.socket();
@@ -133,6 +125,7 @@ const unproven: readonly Attack[] = [
   raw('a frame that is never finished', Buffer.from([0, 0, 1, 0, 1, 2, 3]), /handshake\.failed timeout/),
   {
     name: 'a stranger: one byte a second',
+    on: ['tcp', 'tls'],
     told: /handshake\.failed timeout/,
     run: async arena => {
       const socket = await arena.socket();
@@ -341,9 +334,8 @@ const frames: readonly Attack[] = [
     // Credit frames of no bytes: the smallest that are allowed.
     for (let n = 0; n < 1_000_000 && peer.open; n += 1_000) {
       const many: Buffer[] = [];
-      for (let k = 0; k < 1_000; k++)
-        many.push(bytes(Buffer.from([0, 0, 0, 12]), frameOf(frame.credit, 0, peer.sequence++, Buffer.alloc(4))));
-      peer.link.writeRaw(Buffer.concat(many));
+      for (let k = 0; k < 1_000; k++) many.push(frameOf(frame.credit, 0, peer.sequence++, Buffer.alloc(4)));
+      peer.link.writeAll(many);
       await peer.room(0);
     }
   }),
@@ -351,9 +343,8 @@ const frames: readonly Attack[] = [
     peer.link.socket.pause();
     for (let n = 0; n < 200_000 && peer.open; n += 1_000) {
       const many: Buffer[] = [];
-      for (let k = 0; k < 1_000; k++)
-        many.push(bytes(Buffer.from([0, 0, 0, 12]), frameOf(frame.ping, 0, peer.sequence++, Buffer.alloc(4))));
-      peer.link.writeRaw(Buffer.concat(many));
+      for (let k = 0; k < 1_000; k++) many.push(frameOf(frame.ping, 0, peer.sequence++, Buffer.alloc(4)));
+      peer.link.writeAll(many);
       await wait(1);
     }
     peer.link.socket.resume();
@@ -361,7 +352,7 @@ const frames: readonly Attack[] = [
   bears('frames that are never finished', async (peer, arena) => {
     const others = await Promise.all(Array.from({ length: 20 }, (_, n) => arena.peer({ name: `never-${n}` })));
     for (const other of others) {
-      other.link.writeRaw(Buffer.from([0, 0, 0xff, 0xff, 1, frame.batch, 0, 0]));
+      other.link.writeRaw(Buffer.concat([other.link.header(65_535), Buffer.from([1, frame.batch, 0, 0])]));
     }
     await wait(300);
     if (!(await peer.answers())) throw new Error('not answered');
@@ -667,5 +658,57 @@ const cluster: readonly Attack[] = [
   ),
 ];
 
+/** What peers try whose roles do not permit it; the victim lets them send messages only. */
+export const forbidden: readonly Attack[] = [
+  {
+    name: 'forged spawns, exit signals, links, orders and names of one who may send messages only',
+    told: /cluster\.not-permitted/,
+    run: async arena => {
+      const { target, tree, incarnation } = arena.where;
+      const before = (await arena.victim.ask<{ processes: number }>('size')).processes;
+      const peer = await arena.peer();
+      const replica = `stranger#${peer.incarnation}`;
+      const delta = [[replica], [['forged', 0, 0, 1, [[1, 2, 3], 0]]]];
+      for (let round = 0; round < 200 && peer.open; round++) {
+        await peer.batch([
+          ...['target', 'unborn', 'echo', 'constructor', '__proto__'].map(name => [6, 1, name, 1, null]),
+          [6, 1, 'target', 1, 'squatter'],
+          ...[target, tree].flatMap(id => [
+            [12, 7, id, 'kill', false],
+            [12, 0, id, 'shutdown', false],
+            [16, 7, id, 'kill', false],
+            [10, 7, id],
+            [12, 7, id, 'boom', true],
+            [12, 7, id, 'kill', true],
+          ]),
+          ...['startChild', 'terminateChild', 'restartChild', 'deleteChild', 'whichChildren'].flatMap(op => [
+            [1, tree, op, 'kept'],
+            [2, 2, tree, op, 'kept', 1_000],
+            [2, 2, 'tree', op, 'kept', 1_000],
+            [3, 2, tree, op, 'kept', 1_000],
+          ]),
+          [1, '$replica:registry', 'delta', ['stranger', peer.incarnation, incarnation, 0, 1, delta]],
+          [7, target, new Error('forged')],
+        ]);
+      }
+      if (!(await peer.answers())) throw new Error('what it may do was not answered');
+      const answers = peer.received;
+      if (answers.some(([kind]) => kind === 4)) throw new Error('something was permitted');
+      const alive = await arena.victim.ask<{ target: boolean; tree: boolean }>('alive');
+      if (!alive.target || !alive.tree) throw new Error(`it has ended what it may not: ${JSON.stringify(alive)}`);
+      const after = (await arena.victim.ask<{ processes: number }>('size')).processes;
+      if (after !== before) throw new Error(`${before} actors have become ${after}`);
+      if (await arena.victim.ask<boolean>('knows', 'forged')) throw new Error('the victim took its name');
+      await arena.healthy.ask('spawn', 'victim');
+      await peer.link.end();
+    },
+  },
+];
+
 /** Every hostile input of the port between nodes. */
-export const attacks: readonly Attack[] = [...unproven, ...frames, ...values, ...commands, ...cluster];
+const all: readonly Attack[] = [...unproven, ...frames, ...values, ...commands, ...cluster, ...carrierAttacks];
+
+/** Those that are attacks on a victim that is reached in that way. */
+export function attacksOn(wire: Wire): readonly Attack[] {
+  return all.filter(({ on }) => on === undefined || on.includes(wire));
+}

@@ -1,7 +1,8 @@
-/** `npm run test:hostile -- [--frames n] [--seed s] [--only session] [--attack text]`: every attack, then mutated frames, with figures. */
+/** `npm run test:hostile -- [--transport tcp|tls|ws] [--frames n] [--seed s] [--only session] [--attack text]`: every attack, then mutated frames, with figures. */
 import { parseArgs } from 'node:util';
-import { Arena, figures } from './arena.js';
-import { attacks } from './attacks.js';
+import { Arena, type ArenaInit, figures, type Wire, wires } from './arena.js';
+import type { Attack } from './attack.js';
+import { attacksOn, forbidden } from './attacks.js';
 import { runMutations } from './mutation.js';
 import { faults } from './verdict.js';
 
@@ -11,11 +12,14 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     attack: { type: 'string' },
+    transport: { type: 'string', default: 'tcp' },
   },
 });
 const seed = Number(values.seed);
 const frames = Number(values.frames);
-console.log(`seed ${seed}`);
+const transport = values.transport as Wire;
+if (!wires.includes(transport)) throw new Error(`--transport is '${transport}'; allowed: ${wires.join(', ')}`);
+console.log(`seed ${seed}, over ${transport}`);
 let failed = 0;
 
 function report(line: string, found: readonly string[]): void {
@@ -25,10 +29,12 @@ function report(line: string, found: readonly string[]): void {
   );
 }
 
-async function attackAll(): Promise<void> {
-  await using arena = await Arena.start(seed);
-  for (const attack of attacks) {
-    if (values.attack !== undefined && !attack.name.includes(values.attack)) continue;
+async function attackAll(attacks: readonly Attack[], init: Partial<ArenaInit> = {}): Promise<void> {
+  const { attack: text } = values;
+  const wanted = text === undefined ? attacks : attacks.filter(({ name }) => name.includes(text));
+  if (wanted.length === 0) return;
+  await using arena = await Arena.start({ seed, transport, ...init });
+  for (const attack of wanted) {
     try {
       const verdict = await arena.run(attack.name, given => attack.run(given));
       report(figures(verdict), faults(verdict, attack));
@@ -39,7 +45,7 @@ async function attackAll(): Promise<void> {
 }
 
 async function mutateAll(): Promise<void> {
-  await using arena = await Arena.start(seed);
+  await using arena = await Arena.start({ seed, transport });
   // In parts, so that memory is looked at on the way.
   const parts = Math.max(1, Math.ceil(frames / 50_000));
   for (let part = 0; part < parts; part++) {
@@ -54,11 +60,14 @@ async function mutateAll(): Promise<void> {
     report(line, faults(verdict, { name: '', heap: 64, ...told }));
   }
 }
-if (values.only === undefined) await attackAll();
+if (values.only === undefined) {
+  await attackAll(attacksOn(transport));
+  if (transport === 'tls') await attackAll(forbidden, { permissions: true });
+}
 if (values.attack === undefined || 'mutated frames'.includes(values.attack)) await mutateAll();
 console.log(
   failed === 0
     ? 'everything held'
-    : `${failed} failed; again: npm run test:hostile -- --frames ${frames} --seed ${seed}`,
+    : `${failed} failed; again: npm run test:hostile -- --transport ${transport} --frames ${frames} --seed ${seed}`,
 );
 process.exitCode = failed === 0 ? 0 : 1;

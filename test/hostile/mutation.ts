@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { type Random, seededRandom } from '@foundation-ts/core';
 import { Pid } from 'foundation-ts';
 import type { Arena } from './arena.js';
-import { batchBody, codec, fragmentBody, frame, frameOf, RawPeer } from './raw-peer.js';
+import { batchBody, codec, fragmentBody, frame, frameOf, type RawPeer } from './raw-peer.js';
 
 /** What was sent, and what became of it. */
 export interface Mutated {
@@ -259,16 +259,19 @@ export async function runMutations(arena: Arena, init: MutationInit): Promise<Mu
   let sessions = 0;
   let closed = 0;
   const lane = async (slot: number): Promise<void> => {
+    // The same again after a close, as a node that has lost its connection: until a mutation has said that it is gone.
+    let incarnation = arena.incarnation();
     while (frames < init.frames) {
       const number = init.only ?? sessions;
       sessions++;
       const random = seededRandom(init.seed * 1_000_003 + number);
       let peer: RawPeer;
       try {
-        peer = await RawPeer.open({ port: arena.port, name: `mutant-${slot}`, incarnation: arena.incarnation() });
+        peer = await arena.peer({ name: `mutant-${slot}`, incarnation });
       } catch (error) {
         if (!arena.victim.alive)
           throw new Error(`the victim died in session ${number} or before: ${arena.victim.output}`);
+        incarnation = arena.incarnation();
         // An older session of the slot may still be on its way out.
         if (sessions > init.frames * 2) throw error;
         continue;

@@ -1,8 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { beginHandshake, type Codec, createCodec, type HandshakeEffect, stepHandshake } from '@foundation-ts/transport';
-import { Pid } from 'foundation-ts';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+import {
+  beginHandshake,
+  type Codec,
+  type ConnectionSecurity,
+  createCodec,
+  type HandshakeEffect,
+  stepHandshake,
+} from '@foundation-ts/transport';
+import { Pid, type TlsOptions } from 'foundation-ts';
 import { until } from './program.js';
 import { SECRET } from './secret.js';
 
@@ -33,6 +41,8 @@ export const codec: Codec = createCodec({
 
 export interface RawPeerInit {
   readonly port: number;
+  /** Default TCP. */
+  readonly carrier?: Carrier;
   readonly name: string;
   readonly incarnation: number;
   readonly secret?: string;
@@ -43,15 +53,53 @@ export interface RawPeerInit {
   readonly metadata?: unknown;
 }
 
-/** A socket with frames in front of nothing. */
+/** How a victim is reached: over TCP, unless it says otherwise. */
+export interface Carrier {
+  readonly ws?: boolean;
+  readonly tls?: TlsOptions;
+}
+
+const UPGRADE = [
+  'GET /foundation HTTP/1.1',
+  'Host: victim',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+];
+const END_OF_HEAD = '\r\n\r\n';
+
+/** The head of a request, with further lines. */
+export function requestHead(lines: readonly string[] = UPGRADE, ...more: readonly string[]): string {
+  return `${[...lines, ...more].join('\r\n')}${END_OF_HEAD}`;
+}
+export const upgradeLines: readonly string[] = UPGRADE;
+
+/** The first bytes of a WebSocket frame from a client; masked with zeros, which leaves its content as it is. */
+export function wsHeader(length: number, first = 0x82): Buffer {
+  const size = length < 126 ? 0 : length < 65_536 ? 2 : 8;
+  const header = Buffer.alloc(2 + size + 4);
+  header[0] = first;
+  header[1] = 0x80 | (size === 0 ? length : size === 2 ? 126 : 127);
+  if (size === 2) header.writeUInt16BE(length, 2);
+  else if (size === 8) header.writeBigUInt64BE(BigInt(length), 2);
+  return header;
+}
+
+/** A socket on which nothing has been proven; what it writes are frames of its carrier. */
 export class RawSocket {
   readonly socket: Socket;
   closed = false;
+  readonly #carrier: Carrier;
   readonly #onFrame: ((bytes: Buffer) => void)[] = [];
   #rest: Buffer = Buffer.alloc(0);
+  /** The head of the answer to the request to become a WebSocket has come. */
+  #upgraded: boolean;
 
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1');
+  constructor(port: number, carrier: Carrier = {}) {
+    this.#carrier = carrier;
+    this.#upgraded = carrier.ws !== true;
+    this.socket = open(port, carrier.tls);
     this.socket.setNoDelay(true);
     this.socket.on('error', () => {});
     this.socket.on('close', () => {
@@ -60,9 +108,24 @@ export class RawSocket {
     this.socket.on('data', chunk => this.#read(chunk as Buffer));
   }
 
+  /** What TLS gives a handshake. */
+  get security(): ConnectionSecurity | undefined {
+    if (!(this.socket instanceof TLSSocket)) return undefined;
+    const exporter = this.socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+    return { encrypted: true, exporter, peerIdentity: ['victim'], peerRoles: [] };
+  }
+
   async opened(): Promise<this> {
+    const { socket } = this;
     // The victim may have closed it already.
-    await Promise.race([once(this.socket, 'connect'), once(this.socket, 'close')]).catch(() => {});
+    const connected = once(socket, this.#carrier.tls === undefined ? 'connect' : 'secureConnect');
+    await Promise.race([connected, once(socket, 'close')]).catch(() => {});
+    if (this.#upgraded || this.closed) return this;
+    socket.write(requestHead());
+    await until(
+      () => this.#upgraded || this.closed,
+      () => 'the answer to the request to become a WebSocket',
+    );
     return this;
   }
 
@@ -72,22 +135,36 @@ export class RawSocket {
 
   #read(chunk: Buffer): void {
     let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    while (data.length >= 4) {
-      const length = data.readUInt32BE(0);
-      if (data.length < 4 + length) break;
-      this.#onFrame[0]?.(data.subarray(4, 4 + length));
-      data = data.subarray(4 + length);
+    if (!this.#upgraded) {
+      const end = data.indexOf(END_OF_HEAD);
+      this.#upgraded = end >= 0;
+      data = end < 0 ? data : data.subarray(end + END_OF_HEAD.length);
+    }
+    while (this.#upgraded) {
+      const found = this.#carrier.ws === true ? wsFrame(data) : tcpFrame(data);
+      if (found === undefined) break;
+      if (found.bytes !== undefined) this.#onFrame[0]?.(found.bytes);
+      data = data.subarray(found.length);
     }
     this.#rest = data;
   }
 
-  /** A frame with its length in front. */
+  /** What stands in front of a frame of that length. */
+  header(length: number): Buffer {
+    if (this.#carrier.ws === true) return wsHeader(length);
+    const header = Buffer.allocUnsafe(4);
+    header.writeUInt32BE(length, 0);
+    return header;
+  }
+
+  /** A frame, whole. */
   write(bytes: Uint8Array): void {
-    if (this.closed) return;
-    const whole = Buffer.allocUnsafe(4 + bytes.length);
-    whole.writeUInt32BE(bytes.length, 0);
-    whole.set(bytes, 4);
-    this.socket.write(whole);
+    if (!this.closed) this.socket.write(Buffer.concat([this.header(bytes.length), bytes]));
+  }
+
+  /** Several frames at once. */
+  writeAll(frames: readonly Uint8Array[]): void {
+    this.writeRaw(Buffer.concat(frames.flatMap(bytes => [this.header(bytes.length), bytes])));
   }
 
   writeRaw(bytes: Uint8Array): void {
@@ -99,6 +176,35 @@ export class RawSocket {
     this.socket.destroy();
     await once(this.socket, 'close');
   }
+}
+
+function open(port: number, tls: TlsOptions | undefined): Socket {
+  if (tls === undefined) return connect(port, '127.0.0.1');
+  const { cert, key } = tls as { readonly cert: string; readonly key: string };
+  return connectTls({ port, host: '127.0.0.1', cert, key, rejectUnauthorized: false });
+}
+
+interface Found {
+  /** With what stands in front. */
+  readonly length: number;
+  /** Undefined: nothing for the protocol above. */
+  readonly bytes: Buffer | undefined;
+}
+
+function tcpFrame(data: Buffer): Found | undefined {
+  if (data.length < 4) return undefined;
+  const length = 4 + data.readUInt32BE(0);
+  return data.length < length ? undefined : { length, bytes: data.subarray(4, length) };
+}
+
+function wsFrame(data: Buffer): Found | undefined {
+  if (data.length < 2) return undefined;
+  const short = (data[1] as number) & 0x7f;
+  const at = short < 126 ? 2 : short === 126 ? 4 : 10;
+  if (data.length < at) return undefined;
+  const size = short < 126 ? short : short === 126 ? data.readUInt16BE(2) : Number(data.readBigUInt64BE(2));
+  if (data.length < at + size) return undefined;
+  return { length: at + size, bytes: data[0] === 0x82 ? data.subarray(at, at + size) : undefined };
 }
 
 /** A frame after the handshake. */
@@ -149,7 +255,7 @@ export class RawPeer {
   /** @throws (rejects) Error when the victim does not let it in */
   static async open(init: RawPeerInit): Promise<RawPeer> {
     const { name, incarnation, channel = 'control' } = init;
-    const link = await new RawSocket(init.port).opened();
+    const link = await new RawSocket(init.port, init.carrier).opened();
     const peer = new RawPeer(link, init);
     await new Promise<void>((resolve, reject) => {
       link.socket.once('close', () => reject(new Error('the victim closed')));
@@ -160,6 +266,7 @@ export class RawPeer {
         incarnation,
         secret: new TextEncoder().encode(init.secret ?? SECRET),
         nonce: randomBytes(32),
+        security: link.security,
       });
       let state = begun[0];
       let stands = false;
@@ -199,6 +306,9 @@ export class RawPeer {
         }
       });
       apply(begun[1]);
+    }).catch(async error => {
+      await link.end();
+      throw error;
     });
     if (init.reads === false) link.socket.pause();
     return peer;

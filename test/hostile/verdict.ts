@@ -1,5 +1,5 @@
 import type { Verdict } from './arena.js';
-import type { Attack } from './attacks.js';
+import type { Attack } from './attack.js';
 
 const MIB = 1024 * 1024;
 /** Milliseconds for which one attack may keep the victim's event loop; machines of tests are slow, and shared. */

@@ -1,7 +1,7 @@
-/** A node of the hostile and fault tests: `node.ts <name> <port to connect to | 0>`. Serves actors, calls others, and measures itself. */
+/** A node of the hostile and fault tests: `node.ts <name> <port to connect to | 0> [options as JSON]`. Serves actors, calls others, and measures itself. */
 import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { actor, child, isFoundationError, type Log, startNode, supervisor } from 'foundation-ts';
+import { actor, child, isFoundationError, type Log, type StartOptions, startNode, supervisor } from 'foundation-ts';
 import { serve } from '../program.js';
 import { SECRET } from '../secret.js';
 
@@ -11,7 +11,9 @@ interface Event {
   readonly text: string;
 }
 
-const [name, port] = process.argv.slice(2) as [string, string];
+const [name, port, given = '{}'] = process.argv.slice(2) as [string, string, string | undefined];
+const options = JSON.parse(given) as Pick<StartOptions, 'transport' | 'tls' | 'permissions'>;
+const protocol = String(options.transport ?? 'tcp');
 const { gc } = globalThis as { readonly gc?: () => void };
 if (gc === undefined) throw new Error('start it with --expose-gc');
 const collect = gc;
@@ -25,7 +27,13 @@ function note(event: string, code: string | undefined, text: string): void {
   events.push({ event, code, text: text.slice(0, 300) });
   if (events.length > KEPT) events.splice(0, KEPT / 2);
 }
-for (const event of ['transport.peer.closed', 'transport.handshake.failed', 'cluster.connection-lost', 'actor.crash']) {
+for (const event of [
+  'transport.peer.closed',
+  'transport.handshake.failed',
+  'cluster.connection-lost',
+  'cluster.not-permitted',
+  'actor.crash',
+]) {
   subscribe(`foundation:${event}`, message => {
     const { metadata } = message as { readonly metadata: Readonly<Record<string, unknown>> };
     const text = `${metadata.peer ?? metadata.member ?? metadata.host ?? ''}: ${metadata.reason ?? metadata.error ?? ''}`;
@@ -89,6 +97,7 @@ const node = await startNode({
   joinTimeout: 0,
   definitions: [Target, Unborn],
   log,
+  ...options,
 });
 const { system } = node;
 await node.cluster.startSystemActor(Echo(), '$echo');
@@ -97,7 +106,7 @@ await node.spawn(Slow(), { name: 'slow' });
 const tree = await node.supervise(supervisor({ children: [child(Target(1), { id: 'kept' })] }), { name: 'tree' });
 let members: string[] = [];
 node.cluster.onMembership(event => members.push(`${event.type} ${event.member.name}`));
-if (port !== '0') await node.connect({ protocol: 'tcp', host: '127.0.0.1', port: Number(port) });
+if (port !== '0') await node.connect({ protocol, host: '127.0.0.1', port: Number(port) });
 
 const lag = monitorEventLoopDelay({ resolution: 10 });
 lag.enable();
@@ -184,9 +193,12 @@ serve({
       processes: system.processCount,
     };
   },
+  size: () => ({ processes: system.processCount }),
+  knows: (registered: string) => node.registry.whereis(Target, registered) !== undefined,
+  spawn: (on: string) => node.spawn(Target(1), { on }).then(ref => system.stop(ref)),
   members: () => node.members().map(member => `${member.name} ${member.status} ${member.reachable}`),
   alive: () => ({ target: system.whereis('target') !== undefined, tree: system.process(tree.pid) !== undefined }),
-  connect: (to: number) => node.connect({ protocol: 'tcp', host: '127.0.0.1', port: to }).then(member => member.name),
+  connect: (to: number) => node.connect({ protocol, host: '127.0.0.1', port: to }).then(member => member.name),
   /** Keeps the event loop. */
   stall: (ms: number) => {
     setTimeout(() => {
