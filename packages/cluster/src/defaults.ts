@@ -44,6 +44,7 @@
  * | `JOIN_TIMEOUT_MS` | 500 | how long a start waits for the first round of discovery and dialling |
  * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
+ * | `LOUD_DIAL_FAILURES` | 20 | addresses that fail at a time of which the log tells; of further ones at level debug |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
  * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again, the first time; the pause doubles |
  * | `DISCOVERY_RESTART_MAX_MS` | 30,000 | its longest pause |
@@ -101,6 +102,7 @@ export const SPAWN_TIMEOUT_MS = 10_000;
 export const JOIN_TIMEOUT_MS = 500;
 export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
+export const LOUD_DIAL_FAILURES = 20;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;
 export const DISCOVERY_RESTART_MAX_MS = 30_000;

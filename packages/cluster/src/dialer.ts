@@ -7,7 +7,7 @@ import {
   type Timer,
 } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
-import { DIAL_TIMEOUT_MS } from './defaults.js';
+import { DIAL_TIMEOUT_MS, LOUD_DIAL_FAILURES } from './defaults.js';
 import { type DiscoverySource, DiscoverySources } from './discovery-sources.js';
 import { Reconnects } from './reconnect.js';
 
@@ -243,11 +243,14 @@ export class Dialer {
     this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
     const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible' || kind === 'protocol';
     // Of a member that was there the membership says what became of it.
+    // Who invents addresses, which some strategies let anybody do, fills no log.
+    const crowd = this.#complained.size - LOUD_DIAL_FAILURES;
     const quiet = kind === 'wrong-cluster' || this.#aliases.has(text);
-    const level = serious ? 'error' : quiet ? 'debug' : 'warn';
+    const level = crowd > 0 ? 'debug' : serious ? 'error' : quiet ? 'debug' : 'warn';
+    const more = crowd === 0 ? 'Further addresses are told at level debug until some of these are gone.' : '';
     this.#system.log[level](
       { node: this.#system.node, address: text, code: kind },
-      `${error.message} ${advice(kind)}`.trim(),
+      `${error.message} ${advice(kind)} ${more}`.trim(),
     );
   }
 
