@@ -180,7 +180,7 @@ export const MDNS_RESOLVE_WAITS: readonly number[] = [1_000, 3_000, 60_000];
 export const MDNS_MAX_QUESTIONS = 30;
 export const MDNS_QUESTION_SPACING = 100;
 /** Most instances kept on a link. */
-export const MDNS_MAX_INSTANCES = 2_048;
+export const MDNS_MAX_INSTANCES = 512;
 /** Most addresses kept of one host. */
 export const MDNS_MAX_HOST_ADDRESSES = 8;
 /** When the cache is full, instances that led nowhere for this long, ms, make room; looked for at most once in that time / 10. */
@@ -189,8 +189,8 @@ export const MDNS_EVICT_AGE = 10_000;
 export const MDNS_MAX_PACKET_BYTES = 9_000;
 export const MDNS_SEND_BYTES = 1_200;
 /** Bytes a second that are decoded, and at once: what a flood can make a node work. */
-export const MDNS_RECEIVE_RATE = 1_000_000;
-export const MDNS_RECEIVE_BURST = 2_000_000;
+export const MDNS_RECEIVE_RATE = 500_000;
+export const MDNS_RECEIVE_BURST = 1_000_000;
 /** How often the machine's interfaces are looked at, ms. */
 export const MDNS_INTERFACE_INTERVAL = 5_000;
 /** First and longest wait before failed sockets are opened again, ms. */
@@ -200,3 +200,21 @@ export const MDNS_RETRY_MAX = 30_000;
 export const MDNS_DROP_REPORT_INTERVAL = 1_000;
 /** How long changes of the set are gathered before they are told, ms. */
 export const MDNS_SETTLE = 10;
+
+/** Under which keys of a store (etcd, redis) nodes are found. */
+export const STORE_PREFIX = 'foundation';
+/** How long a node that was killed is still named by a store, ms. */
+export const STORE_TTL = 15_000;
+/** Mean time between two looks at the whole of a store, ms, for what its events did not tell. */
+export const STORE_POLL_INTERVAL = 5_000;
+/** Most nodes read from a store. */
+export const STORE_MAX_ENTRIES = 10_000;
+/** Longest entry of a store that is read, characters. */
+export const STORE_MAX_ENTRY_LENGTH = 1_024;
+/** How long a store may take to answer, ms. */
+export const STORE_ANSWER_TIMEOUT = 5_000;
+/** How long a node that ends waits until a store has noted it, ms. */
+export const STORE_FAREWELL = 1_000;
+/** First and longest wait before a store is tried again, ms. */
+export const STORE_RETRY_MIN = 500;
+export const STORE_RETRY_MAX = 30_000;

@@ -14,7 +14,7 @@ export interface MdnsInit {
   readonly port?: number;
   /** Longest time between two questions who is there, ms, at least 1,000; default 60,000. Changes are announced without. */
   readonly queryInterval?: number;
-  /** Most instances kept, of other clusters too; further ones are dropped and counted. Default 2,048. */
+  /** Most instances kept, of other clusters too; further ones are dropped and counted. Default 512. */
   readonly maxInstances?: number;
 }
 
