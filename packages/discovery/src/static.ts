@@ -7,11 +7,12 @@ import type { DiscoveryStrategy } from './strategy.js';
 /**
  * Names always the same addresses (libcluster's `Epmd` strategy). Its watch yields once and ends when the node stops.
  * @param addresses - `'host:port'`, `'protocol://host:port'` (without a protocol: `tcp`) or addresses
+ * @param option - how errors name the list
  * @throws FoundationError `invalid-option` for one that is not an address
  */
-export function staticList(addresses: readonly (string | Address)[]): DiscoveryStrategy {
-  if (!Array.isArray(addresses)) throw invalidOption('addresses', addresses, 'an array of addresses');
-  const set = addressSet(addresses.map((given: string | Address, index) => resolve(given, `addresses[${index}]`)));
+export function staticList(addresses: readonly (string | Address)[], option = 'addresses'): DiscoveryStrategy {
+  if (!Array.isArray(addresses)) throw invalidOption(option, addresses, 'an array of addresses');
+  const set = addressSet(addresses.map((given: string | Address, index) => resolve(given, `${option}[${index}]`)));
   return {
     name: 'static',
     watch(ctx) {

@@ -48,7 +48,7 @@ export async function connectionOf(
   const { host = LOOPBACK } = options;
   if (topologies !== undefined) return wizard(topologies, options, { host, secret });
   const port =
-    options.port ?? (Array.isArray(discovery) && discovery.some(each => onePort(each?.name)) ? NODE_PORT : 0);
+    options.port ?? (Array.isArray(discovery) && discovery.some(each => needsOnePort(each?.name)) ? NODE_PORT : 0);
   return {
     ...own,
     transport: transportOf(options),
@@ -99,7 +99,7 @@ async function apprentice(
   const certified = transportOf(options).security !== undefined;
   const host = options.host ?? hostFor(name, given !== undefined || certified, log, surroundings) ?? LOOPBACK;
   const secret = given === undefined && certified ? undefined : await secretOf(given, step);
-  const port = options.port ?? (onePort(name) ? NODE_PORT : 0);
+  const port = options.port ?? (needsOnePort(name) ? NODE_PORT : 0);
   const form = fullForm(cluster, { loopback: isLoopback(host), port: port || undefined });
   step(`${name}, as given; in full: topologies: ${JSON.stringify(withoutSecrets(form))}`);
   return wizard(form, options, { host, secret, port, option: () => 'cluster' });
@@ -159,11 +159,6 @@ async function wizard(
     ...(channels === undefined ? {} : { channels }),
     ...(secret === undefined ? {} : { secret }),
   };
-}
-
-/** Whether all nodes that a strategy finds listen on one port, which the strategy or the records that it reads have to be told. */
-function onePort(name: string): boolean {
-  return needsOnePort(name) || isForNetworks(name);
 }
 
 function transportOf({ transport = 'tcp', tls }: Pick<StartOptions, 'transport' | 'tls'>): Transport {

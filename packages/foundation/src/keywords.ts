@@ -39,7 +39,7 @@ export interface Listening {
 
 interface Keyword<K extends StrategyKeyword> {
   readonly make: (init: KeywordInits[K]) => Promise<DiscoveryStrategy>;
-  /** Learns only hosts: all nodes listen on one port. */
+  /** Learns only hosts: it has to know the one port of all nodes. */
   readonly onePort?: true;
   /** How nodes get at each other: a strategy made for several machines has them listen beyond loopback. */
   readonly network?: true;
@@ -75,7 +75,8 @@ const KEYWORDS: { readonly [K in StrategyKeyword]: Keyword<K> } = {
       checkKeys('static', init, ['nodes']);
       if (!Array.isArray(init.nodes) || init.nodes.length === 0)
         throw invalidOption('nodes', init.nodes, "a list of addresses, such as ['10.0.0.1:4370', '10.0.0.2:4370']");
-      return (await import('@foundation-ts/discovery/static')).staticList(init.nodes);
+      const { staticList } = await import('@foundation-ts/discovery/static');
+      return staticList(init.nodes, 'nodes');
     },
   },
   'hosts-file': {
@@ -131,9 +132,12 @@ export function keywordName(given: StrategyKeyword | KeywordOptions): StrategyKe
   return typeof given === 'string' ? given : given.strategy;
 }
 
-/** Whether a strategy learns only hosts, so that all nodes have to listen on one port. */
+/** Whether all nodes that a strategy finds listen on one port, which it, or the records that it reads, have to be told. */
 export function needsOnePort(name: string): boolean {
-  return Object.hasOwn(KEYWORDS, name) && KEYWORDS[name as StrategyKeyword].onePort === true;
+  return (
+    Object.hasOwn(KEYWORDS, name) &&
+    (KEYWORDS[name as StrategyKeyword].onePort === true || KEYWORDS[name as StrategyKeyword].network === true)
+  );
 }
 
 /** Whether a strategy is for nodes on several machines, and of no use to a node that listens on loopback. */

@@ -140,7 +140,7 @@ export async function resolveTopologies(
     const port = wanted === undefined ? node.port : topology.port;
     const made = isStrategy(strategy)
       ? strategy
-      : await strategyOf(fullKeyword(strategy, { loopback: node.loopback, port }), `topologies.${name}.strategy`);
+      : await strategyOf(fullKeyword(strategy, { loopback: node.loopback, port }), node.option(name));
     topologies.push({ name, strategies: [made], connect, list, protocol });
   }
   const others = [...parts.values()].map(({ transport, port }) => ({ transport, port }));
