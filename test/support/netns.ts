@@ -52,14 +52,10 @@ export class Namespaces implements AsyncDisposable {
     return `10.77.0.${index + 1}`;
   }
 
-  /** Pulls the plug of a host, or puts it in again. */
-  link(index: number, state: 'up' | 'down'): void {
-    ip('-n', this.#switch, 'link', 'set', `port${index}`, state);
-  }
-
-  /** Takes the host's own interface down, or up. */
-  interface(index: number, state: 'up' | 'down'): void {
-    ip('-n', this.#name(index), 'link', 'set', 'eth0', state);
+  /** Pulls the plug of a host, or takes its own interface down; and back. */
+  link(index: number, which: 'plug' | 'interface', state: 'up' | 'down'): void {
+    if (which === 'plug') ip('-n', this.#switch, 'link', 'set', `port${index}`, state);
+    else ip('-n', this.#name(index), 'link', 'set', 'eth0', state);
   }
 
   /** Runs a program on a host; it is killed at the end. */
