@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@foundation-ts/source', 'node', 'import', 'default'];
 const resolve = { conditions };
 const ssr = { resolve: { conditions } };
+// Node applies the conditions to what third parties require() too: 'import' gives etcd3's protobuf an ES module for its
+// 64-bit numbers, which it then rounds.
+const required = { conditions: conditions.filter(condition => condition !== 'import') };
 
 export default defineConfig({
   test: {
@@ -55,8 +58,8 @@ export default defineConfig({
       },
       {
         // Real components from Debian's packages, installed when missing.
-        resolve,
-        ssr,
+        resolve: required,
+        ssr: { resolve: required },
         test: {
           name: 'discovery',
           include: ['test/discovery/**/*.test.ts'],
