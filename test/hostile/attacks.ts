@@ -676,7 +676,8 @@ export const forbidden: readonly Attack[] = [
           ...[target, tree].flatMap(id => [
             [12, 7, id, 'kill', false],
             [12, 0, id, 'shutdown', false],
-            [16, 7, id, 'kill', false],
+            [16, 7, id, 'kill', false, false, []],
+            [16, 7, id, 'boom', true, false, [1]],
             [10, 7, id],
             [12, 7, id, 'boom', true],
             [12, 7, id, 'kill', true],

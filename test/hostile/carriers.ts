@@ -128,6 +128,17 @@ const webSockets: readonly Attack[] = [
   framed('200,000 pings', repeated(200_000, piece(0x89, 'four')), /transport\.handshake\.failed timeout/, {
     slow: true,
   }),
+  {
+    name: 'a WebSocket: 200,000 pings of one that hangs up',
+    on: ['ws'],
+    run: async arena => {
+      const socket = await arena.socket();
+      socket.writeRaw(repeated(200_000, piece(0x89, 'four')));
+      await new Promise(resolve => socket.socket.once('data', resolve));
+      await socket.end();
+      await wait(500);
+    },
+  },
   framed('HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n')),
   framed('a frame that is never finished', wsHeader(500), /transport\.handshake\.failed timeout/, { slow: true }),
 ];

@@ -144,6 +144,7 @@ export class RawSocket {
       const found = this.#carrier.ws === true ? wsFrame(data) : tcpFrame(data);
       if (found === undefined) break;
       if (found.bytes !== undefined) this.#onFrame[0]?.(found.bytes);
+      else if (found.farewell === true) this.socket.end(wsHeader(0, 0x88));
       data = data.subarray(found.length);
     }
     this.#rest = data;
@@ -189,6 +190,8 @@ interface Found {
   readonly length: number;
   /** Undefined: nothing for the protocol above. */
   readonly bytes: Buffer | undefined;
+  /** It closes a WebSocket. */
+  readonly farewell?: boolean;
 }
 
 function tcpFrame(data: Buffer): Found | undefined {
@@ -204,7 +207,8 @@ function wsFrame(data: Buffer): Found | undefined {
   if (data.length < at) return undefined;
   const size = short < 126 ? short : short === 126 ? data.readUInt16BE(2) : Number(data.readBigUInt64BE(2));
   if (data.length < at + size) return undefined;
-  return { length: at + size, bytes: data[0] === 0x82 ? data.subarray(at, at + size) : undefined };
+  const bytes = data[0] === 0x82 ? data.subarray(at, at + size) : undefined;
+  return { length: at + size, bytes, farewell: data[0] === 0x88 };
 }
 
 /** A frame after the handshake. */
