@@ -21,6 +21,30 @@ interface KeywordInits {
   readonly 'same-host': SameHostInit;
   readonly static: { readonly nodes: readonly string[] };
   readonly 'hosts-file': HostsFileInit;
+  readonly etcd: EtcdKeyword;
+  readonly redis: RedisKeyword;
+}
+
+// Not the strategies' own types, which need those of packages that need not be installed.
+interface EtcdKeyword extends StoreKeyword {
+  /** `host:port` or `http(s)://host:port` of etcd's members; default `127.0.0.1:2379`. */
+  readonly hosts?: string | readonly string[];
+}
+
+interface RedisKeyword extends StoreKeyword {
+  /** `redis://` or `rediss://` and host, with port, user and password where needed; default `redis://127.0.0.1:6379`. */
+  readonly url?: string;
+}
+
+interface StoreKeyword {
+  /** Under which keys the nodes stand; default `'foundation'`. */
+  readonly prefix?: string;
+  /** How long a node that was killed is still named, ms; default 15,000. */
+  readonly ttl?: number;
+  /** Mean time between two readings of all keys, ms; default 5,000. */
+  readonly pollInterval?: number;
+  /** Everything else that the store's package takes. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** A discovery strategy by its name. */
@@ -83,6 +107,8 @@ const KEYWORDS: { readonly [K in StrategyKeyword]: Keyword<K> } = {
     make: async init => (await import('@foundation-ts/discovery/hosts-file')).hostsFile(init),
     onePort: true,
   },
+  etcd: { make: async init => (await import('@foundation-ts/discovery/etcd')).etcd(init), package: 'etcd3' },
+  redis: { make: async init => (await import('@foundation-ts/discovery/redis')).redis(init), package: 'ioredis' },
 };
 
 /** All keywords, in the order of the guide. */
