@@ -1,23 +1,26 @@
+import { join } from 'node:path';
 import { tlsFiles } from 'foundation-ts';
 import { Certificates } from './certificates.js';
-import type { TransportName } from './options.js';
+import { discoveryBy } from './discovery.js';
+import type { Options } from './options.js';
 import type { Connection } from './search-node.js';
 import type { ConnectionSetup } from './worker-protocol.js';
 
 /**
- * Says for each node that is a process, by name, how it talks with the others.
- * @param folder - for certificates; must not exist yet
+ * Says for each node that is a process, by name, how it finds the others and talks with them.
+ * @param folder - for certificates, or a list of hosts
  */
 export async function connectionsOver(
-  transport: Exclude<TransportName, 'threads'>,
+  { transport, discovery }: Pick<Options, 'transport' | 'discovery'>,
   folder: string,
 ): Promise<(name: string) => Promise<ConnectionSetup>> {
-  if (transport !== 'tls') return async () => ({ transport });
-  const certificates = await Certificates.create(folder);
-  return async name => ({ transport: 'tcp', tls: await certificates.issue(name) });
+  const find = await discoveryBy(discovery, folder);
+  if (transport !== 'tls') return async name => ({ ...find(name), transport: transport === 'ws' ? 'ws' : 'tcp' });
+  const certificates = await Certificates.create(join(folder, 'certificates'));
+  return async name => ({ ...find(name), transport: 'tcp', tls: await certificates.issue(name) });
 }
 
-/** Nodes of one cluster id find each other by themselves. */
-export function connectionOf({ transport, tls }: ConnectionSetup): Connection {
-  return { cluster: true, transport, ...(tls === undefined ? {} : { tls: tlsFiles(tls) }) };
+/** As options of `startNode`. */
+export function connectionOf({ tls, ...setup }: ConnectionSetup): Connection {
+  return { ...setup, ...(tls === undefined ? {} : { tls: tlsFiles(tls) }) };
 }

@@ -73,12 +73,12 @@ async function main(options: Options): Promise<boolean> {
 }
 
 /** What the workers are, and how the node of this process talks with theirs. */
-async function hostOf({ transport }: Options, name: string, folder: string) {
-  if (transport === 'threads') {
+async function hostOf(options: Options, name: string, folder: string) {
+  if (options.transport === 'threads') {
     const host = new WorkerThreads(name);
     return { host, connection: host.connection() };
   }
-  const setupOf = await connectionsOver(transport, join(folder, 'certificates'));
+  const setupOf = await connectionsOver(options, folder);
   return { host: workerProcesses(setupOf), connection: connectionOf(await setupOf(name)) };
 }
 

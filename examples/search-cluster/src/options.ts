@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fullForm, type KeywordOptions, STRATEGY_KEYWORDS, type StrategyKeyword } from 'foundation-ts';
 
 const transports = ['tcp', 'ws', 'tls', 'threads'] as const;
 export type TransportName = (typeof transports)[number];
@@ -13,6 +14,8 @@ export interface Options {
   readonly shards: number;
   /** How the nodes talk; `tls`: over TCP, with certificates that are made for the run; `threads`: as threads of this process. */
   readonly transport: TransportName;
+  /** How the nodes find each other; undefined: they find out by themselves. */
+  readonly discovery: KeywordOptions | undefined;
   readonly interactive: boolean;
   readonly help: boolean;
 }
@@ -28,6 +31,11 @@ answers exactly as a plain scan of the files does. Exit code 0 only if it did, e
   --transport T    how the nodes talk: tcp, ws (WebSocket), tls (mutual TLS, with certificates made for the run by
                    the openssl command) or threads (worker threads of one process instead of processes; what is a
                    SIGKILL otherwise ends a thread in mid-work) (default tcp)
+  --discovery D    how the nodes find each other: auto, or a keyword (same-host, gossip, mdns, static, hosts-file, etcd,
+                   redis), or a keyword with its options as JSON, such as
+                   '{"strategy":"dns","query":"nodes.example","servers":["127.0.0.1:5300"]}'. With dns, dns-srv and
+                   kubernetes the first node has the address 127.0.0.2, the second 127.0.0.3, and so on, and all
+                   listen on port 4370, or on the 'port' given (default auto)
   --interactive    afterwards, keep the cluster and read queries and commands from the terminal
   --help           this text
 `;
@@ -41,11 +49,17 @@ export function parseOptions(args: readonly string[]): Options {
   if (positionals.length > 1) {
     throw new UsageError(`Give at most one folder; got ${positionals.join(', ')}.`);
   }
+  const transport = transportOf(values.transport);
+  const discovery = discoveryOf(values.discovery);
+  if (discovery !== undefined && transport === 'threads') {
+    throw new UsageError('--discovery is for nodes that are processes; --transport threads has threads.');
+  }
   return {
     folder: positionals[0] === undefined ? undefined : resolve(positionals[0]),
     nodes: integer('--nodes', values.nodes, 3, 16),
     shards: integer('--shards', values.shards, 1, 512),
-    transport: transportOf(values.transport),
+    transport,
+    discovery,
     interactive: values.interactive,
     help: values.help,
   };
@@ -60,6 +74,7 @@ function parse(args: readonly string[]) {
         nodes: { type: 'string', default: '3' },
         shards: { type: 'string', default: '24' },
         transport: { type: 'string', default: 'tcp' },
+        discovery: { type: 'string', default: 'auto' },
         interactive: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -73,6 +88,18 @@ function transportOf(given: string): TransportName {
   const found = transports.find(transport => transport === given);
   if (found !== undefined) return found;
   throw new UsageError(`--transport is '${given}'; allowed: ${transports.join(', ')}.`);
+}
+
+function discoveryOf(given: string): KeywordOptions | undefined {
+  if (given === 'auto') return undefined;
+  try {
+    const keyword = given.startsWith('{') ? (JSON.parse(given) as KeywordOptions) : (given as StrategyKeyword);
+    return Object.values(fullForm(keyword, { loopback: true }))[0]?.strategy;
+  } catch (error) {
+    const allowed = `auto, ${STRATEGY_KEYWORDS.join(', ')}, or one of these with its options as JSON`;
+    const why = error instanceof SyntaxError ? ` (${error.message})` : '';
+    throw new UsageError(`--discovery is '${given}'${why}; allowed: ${allowed}.`, { cause: error });
+  }
 }
 
 function integer(option: string, given: string, minimum: number, maximum: number): number {

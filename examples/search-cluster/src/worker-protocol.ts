@@ -1,4 +1,4 @@
-import type { TlsFiles } from 'foundation-ts';
+import type { KeywordOptions, TlsFiles } from 'foundation-ts';
 
 /** What a worker is told when it starts. */
 export interface WorkerSetup {
@@ -6,8 +6,15 @@ export interface WorkerSetup {
   readonly clusterId: string;
 }
 
-/** How a node that is a process of its own talks with the others. */
-export interface ConnectionSetup {
+/** How a node that is a process of its own finds the others. */
+export interface DiscoverySetup {
+  readonly cluster: true | KeywordOptions;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/** How it finds them and talks with them. */
+export interface ConnectionSetup extends DiscoverySetup {
   readonly transport: 'tcp' | 'ws';
   readonly tls?: TlsFiles;
 }
