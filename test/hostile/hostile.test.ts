@@ -51,7 +51,7 @@ describe.each(['tls', 'ws'] as const)('a node under attack over %s', wire => {
 
   test('frames of a session that are mutated', async () => {
     const verdict = await arena.run(`mutated frames (seed ${seed})`, async given => {
-      await runMutations(given, { seed, frames: 500 });
+      await runMutations(given, { seed, frames: 200 });
     });
     expect(faults(verdict, { name: '', told: /transport\.peer\.closed protocol/, heap: 64 })).toEqual([]);
   });
