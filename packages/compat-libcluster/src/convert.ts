@@ -1,6 +1,6 @@
 import { isFoundationError } from '@foundation-ts/core';
 import { formatFindings } from './finding.js';
-import { isData } from './keyword.js';
+import { makeStrategy } from './keyword.js';
 import { type LibclusterOptions, type Translation, translate } from './translate.js';
 
 /** What the converter gets from its process. */
@@ -39,9 +39,12 @@ export async function convert(args: readonly string[], world: ConvertWorld): Pro
     return 2;
   }
   try {
-    const text = await world.read(parsed.file);
-    const options: LibclusterOptions = { env: world.env, cwd: world.cwd, ...parsed.options };
+    const text = await textOf(parsed.file, world);
+    // Who this process is says nothing of the nodes that will read the configuration.
+    const { CLUSTER_DOMAIN, HOME } = world.env;
+    const options: LibclusterOptions = { env: { CLUSTER_DOMAIN, HOME }, cwd: world.cwd, ...parsed.options };
     const translation = translate(json(parsed.file, text), options);
+    for (const { name, strategy } of translation.topologies) makeStrategy(name, strategy);
     world.out(parsed.json ? jsonText(translation) : moduleText(translation));
     const { findings } = translation;
     if (findings.length > 0) world.err(`${formatFindings(findings)}\n`);
@@ -84,6 +87,15 @@ function parse(args: readonly string[]): Arguments | string {
   return { file, json: flags.has('--json'), strict: flags.has('--strict'), options };
 }
 
+/** @throws (rejects) InputError */
+async function textOf(file: string, { read }: ConvertWorld): Promise<string> {
+  try {
+    return await read(file);
+  } catch (error) {
+    throw new InputError(`${file} can't be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /** @throws InputError */
 function json(file: string, text: string): unknown {
   try {
@@ -100,28 +112,38 @@ function optionsOf({ topologies, node }: Translation): Readonly<Record<string, u
 }
 
 function jsonText(translation: Translation): string {
-  const rancher = translation.topologies.find(({ strategy }) => isData(strategy) && strategy.strategy === 'rancher');
-  if (rancher !== undefined)
+  const own = translation.topologies.find(({ strategy }) => isRancher(strategy));
+  if (own !== undefined)
     throw new InputError(
-      `Topology '${rancher.name}' uses Rancher's metadata service, which takes a foundation.config.ts; leave --json out.`,
+      `Topology '${own.name}' uses Rancher's metadata service, which takes a foundation.config.ts; leave --json out.`,
     );
   return `${JSON.stringify(optionsOf(translation), undefined, 2)}\n`;
 }
 
 function moduleText(translation: Translation): string {
-  const names: string[] = [];
-  const text = JSON.stringify(
-    optionsOf(translation),
-    (_key, value: unknown) => {
-      if ((value as { strategy?: unknown } | null)?.strategy !== 'rancher') return value;
-      names.push('rancher');
-      const { strategy: __, ...init } = value as Record<string, unknown>;
-      return `@@rancher(${JSON.stringify(init)})@@`;
-    },
-    2,
-  ).replace(/"@@(.*)@@"/g, (_all, call: string) => JSON.parse(`"${call}"`) as string);
-  const imports = names.length === 0 ? '' : "import { rancher } from '@foundation-ts/compat-libcluster';\n";
-  const secret =
-    translation.node.secret === undefined ? '' : '\n// Set FOUNDATION_SECRET to the secret that the topologies had.';
-  return `import { defineConfig } from 'foundation-ts';\n${imports}${secret}\nexport default defineConfig(${text});\n`;
+  const { topologies, node } = translation;
+  const imports = topologies.some(({ strategy }) => isRancher(strategy))
+    ? "import { rancher } from '@foundation-ts/compat-libcluster';\n"
+    : '';
+  const secret = node.secret === undefined ? '' : '\n// Set FOUNDATION_SECRET to the secret that the topologies had.';
+  return `import { defineConfig } from 'foundation-ts';\n${imports}${secret}\nexport default defineConfig(${code(optionsOf(translation))});\n`;
+}
+
+/** Data as a literal, in which a strategy that has no keyword is a call. */
+function code(value: unknown, indent = ''): string {
+  if (isRancher(value)) {
+    const { strategy: _, ...init } = value;
+    return `rancher(${JSON.stringify(init)})`;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  const inner = `${indent}  `;
+  const fields = Object.entries(value).map(([key, field]) => `${inner}${keyText(key)}: ${code(field, inner)}`);
+  return fields.length === 0 ? '{}' : `{\n${fields.join(',\n')}\n${indent}}`;
+}
+
+/** In a literal `"__proto__": …` would set the prototype. */
+const keyText = (key: string): string => (key === '__proto__' ? '["__proto__"]' : JSON.stringify(key));
+
+function isRancher(value: unknown): value is { readonly strategy: 'rancher' } {
+  return (value as { readonly strategy?: unknown } | null)?.strategy === 'rancher';
 }

@@ -2,9 +2,11 @@
 export const NODE_PORT = 4_370;
 /** libcluster's own pause between two polls, ms. */
 export const POLL_INTERVAL = 5_000;
+/** libcluster's own multicast group. */
+export const MULTICAST_ADDRESS = '233.252.1.32';
 /** Where Rancher's metadata service answers. */
 export const RANCHER_URL = 'http://rancher-metadata';
-/** How long Rancher's metadata service may take, ms. */
+/** How long an answer of Rancher's metadata service may take in all, ms. */
 export const RANCHER_TIMEOUT = 5_000;
 /** Longest answer of Rancher's metadata service that is read, bytes. */
 export const RANCHER_MAX_BYTES = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@ import type { ConnectHook, ListHook } from '@foundation-ts/cluster';
 import { FoundationError, stderrLog } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import { type Finding, formatFinding } from './finding.js';
-import { isData, strategyFrom } from './keyword.js';
+import { makeStrategy } from './keyword.js';
 import { Mirror } from './mirror.js';
 import { type LibclusterOptions, type Translation, translate } from './translate.js';
 
@@ -37,10 +37,13 @@ export function fromLibcluster(topologies: unknown, options: FromLibclusterOptio
   const translation = translate(topologies, rest);
   refuseUnknown(translation);
   for (const finding of translation.findings) report(finding);
-  const made = translation.topologies.map(({ name, strategy, from, basename }) => {
-    const mirror = new Mirror(name, from, basename);
+  const made = translation.topologies.map(topology => {
+    const mirror = new Mirror(topology);
     const { connect, list } = mirror;
-    return [name, { strategy: mirror.strategy(isData(strategy) ? strategyFrom(strategy) : strategy), connect, list }];
+    return [
+      topology.name,
+      { strategy: mirror.strategy(makeStrategy(topology.name, topology.strategy)), connect, list },
+    ];
   });
   return { topologies: Object.fromEntries(made), ...translation.node };
 }

@@ -1,3 +1,4 @@
+import { FoundationError, isFoundationError } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import { type DnsInit, dns } from '@foundation-ts/discovery/dns';
 import { type GossipInit, gossip } from '@foundation-ts/discovery/gossip';
@@ -22,8 +23,25 @@ export function isData(strategy: StrategyData | DiscoveryStrategy): strategy is 
   return 'strategy' in strategy;
 }
 
-/** @throws FoundationError `invalid-option` */
-export function strategyFrom(data: StrategyData): DiscoveryStrategy {
+/**
+ * The strategy of a topology; one that is made already as it is.
+ * @throws FoundationError `invalid-option` naming the topology
+ */
+export function makeStrategy(topology: string, strategy: StrategyData | DiscoveryStrategy): DiscoveryStrategy {
+  if (!isData(strategy)) return strategy;
+  try {
+    return strategyFrom(strategy);
+  } catch (error) {
+    if (!isFoundationError(error, 'invalid-option')) throw error;
+    const { message, details } = error;
+    throw new FoundationError('invalid-option', `Topology '${topology}', as '${strategy.strategy}': ${message}`, {
+      cause: error,
+      ...(details === undefined ? {} : { details }),
+    });
+  }
+}
+
+function strategyFrom(data: StrategyData): DiscoveryStrategy {
   switch (data.strategy) {
     case 'kubernetes':
       return kubernetes(without(data));

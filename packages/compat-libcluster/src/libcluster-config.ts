@@ -15,9 +15,9 @@ export interface LibclusterTopology {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Asked before each dial: false or `'ignored'` leaves the node alone. */
   readonly connect?: LibclusterConnect;
-  /** Told when the strategy names a node no more. */
+  /** Told when the strategy names a node no more that is among `list_nodes`, where that is given. */
   readonly disconnect?: LibclusterDisconnect;
-  /** Nodes that need no dial. */
+  /** Nodes that are connected, and so need no dial. */
   readonly list_nodes?: LibclusterListNodes;
 }
 
@@ -31,14 +31,26 @@ const keys = ['strategy', 'config', 'connect', 'disconnect', 'list_nodes'];
  * @throws FoundationError `invalid-option` naming the key, what is allowed and the nearest name
  */
 export function readTopologies(given: unknown): LibclusterTopologies {
-  let all = asObject(given);
-  for (const wrapper of ['libcluster', 'topologies']) {
-    if (all !== undefined && Object.keys(all).length === 1 && wrapper in all && !('strategy' in all))
-      all = asObject(all[wrapper]) ?? all;
-  }
+  const all = unwrapped(asObject(given));
   if (all === undefined)
     throw invalidOption('topologies', given, "libcluster's topologies by name, as an object or a list of pairs");
   return Object.fromEntries(Object.entries(all).map(([name, topology]) => [name, readTopology(name, topology)]));
+}
+
+/** Without the application's name, `topologies`, and the application's other keys around the topologies. */
+function unwrapped(given: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+  let all = given;
+  for (const [wrapper, others] of [
+    ['libcluster', []],
+    ['topologies', ['debug']],
+  ] as const) {
+    if (all === undefined || !Object.hasOwn(all, wrapper)) continue;
+    const inner = asObject(all[wrapper]);
+    const alone = Object.keys(all).every(key => key === wrapper || (others as readonly string[]).includes(key));
+    // A topology may have such a name too.
+    if (alone && inner !== undefined && typeof inner.strategy !== 'string') all = inner;
+  }
+  return all;
 }
 
 function readTopology(name: string, given: unknown): LibclusterTopology {
@@ -65,7 +77,9 @@ function asObject(given: unknown): Record<string, unknown> | undefined {
 }
 
 function plain(settings: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, atom(value)]));
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [key, key === 'secret' ? value : atom(value)]),
+  );
 }
 
 /** `:ip` → `ip`, `:"a@10.0.0.1"` → `a@10.0.0.1`; lists of them too. */

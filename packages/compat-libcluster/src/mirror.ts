@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ConnectHook, ListHook } from '@foundation-ts/cluster';
-import { type Address, formatAddress, type TelemetryEvent } from '@foundation-ts/core';
+import { type Address, formatAddress, parseAddress, type TelemetryEvent } from '@foundation-ts/core';
 import type { DiscoveryContext, DiscoveryStrategy } from '@foundation-ts/discovery';
+import { hostPort } from './erlang-name.js';
 import type { LibclusterTopology } from './libcluster-config.js';
+import type { TranslatedTopology } from './translate.js';
 
 /** libcluster's reasons for a connection that did not come about. */
 type Reason = 'unreachable' | 'not_part_of_network';
@@ -15,16 +17,18 @@ export class Mirror {
   readonly #topology: string;
   readonly #from: LibclusterTopology;
   readonly #basename: string | undefined;
+  readonly #names: ReadonlyMap<string, string>;
   /** When dials began, by address. */
   readonly #began = new Map<string, number>();
   /** Why an address was not dialled, if `connect` said so. */
   readonly #vetoes = new Map<string, Reason>();
   #ctx: DiscoveryContext | undefined = undefined;
 
-  constructor(topology: string, from: LibclusterTopology, basename: string | undefined) {
-    this.#topology = topology;
+  constructor({ name, from, basename, names }: TranslatedTopology) {
+    this.#topology = name;
     this.#from = from;
     this.#basename = basename;
+    this.#names = names;
   }
 
   /** The strategy, observed. */
@@ -104,17 +108,21 @@ export class Mirror {
     const text = String(metadata.address);
     const foreign = metadata.code === 'wrong-cluster' || metadata.code === 'auth-failed';
     const reason = this.#vetoes.get(text) ?? (foreign ? 'not_part_of_network' : 'unreachable');
-    ctx.telemetry.emit('libcluster.connect_node.error', {}, { node: text, topology: this.#topology, reason });
+    const node = this.#nameOf(parseAddress(text));
+    ctx.telemetry.emit('libcluster.connect_node.error', {}, { node, topology: this.#topology, reason });
   }
 
   /** Foundation disconnects nobody because a strategy stopped naming him; a `disconnect` of the user's may. */
   async #disconnect(ctx: DiscoveryContext, address: Address): Promise<void> {
-    const { disconnect } = this.#from;
+    const { disconnect, list_nodes: listNodes } = this.#from;
+    const { self } = ctx;
     if (typeof disconnect !== 'function') return;
+    if (self.address !== undefined && formatAddress(self.address) === formatAddress(address)) return;
     const node = this.#nameOf(address);
     const began = ctx.clock.now();
     const metadata = { node, topology: this.#topology };
     try {
+      if (typeof listNodes === 'function' && !listNodes().includes(node)) return;
       const answer = await disconnect(node);
       if (answer === true) {
         ctx.telemetry.emit('libcluster.disconnect_node.ok', { duration: ctx.clock.now() - began }, metadata);
@@ -130,6 +138,7 @@ export class Mirror {
 
   /** As Erlang would call it, as far as that is known. */
   #nameOf({ host, port }: Address): string {
-    return this.#basename === undefined ? `${host}:${port}` : `${this.#basename}@${host}`;
+    const text = hostPort(host, port);
+    return this.#names.get(text) ?? (this.#basename === undefined ? text : `${this.#basename}@${host}`);
   }
 }

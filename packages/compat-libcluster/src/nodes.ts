@@ -1,5 +1,7 @@
-import { type Address, formatAddress, parseAddress, type Telemetry } from '@foundation-ts/core';
+import { isIPv6 } from 'node:net';
+import { type Address, parseAddress, type Telemetry } from '@foundation-ts/core';
 import { NODE_PORT } from './defaults.js';
+import { hostOf, hostPort } from './erlang-name.js';
 
 /** What of a node is used here: a `FoundationNode` and a `ClusterNode` have it. */
 export interface ConnectingNode {
@@ -36,7 +38,7 @@ export async function connectNodes(
 ): Promise<NodesResult> {
   const connected = new Set(listNodes(node));
   const failed: [string, string][] = [];
-  for (const name of nodes) {
+  for (const name of new Set(nodes)) {
     if (connected.has(name) || name === node.name) continue;
     const { clock, telemetry } = node.system;
     const began = clock.now();
@@ -82,6 +84,6 @@ export async function disconnectNodes(
 function addressOf(node: ConnectingNode, name: string, port: number): Address {
   const known = node.members().find(member => member.name === name)?.address;
   if (known !== undefined) return known;
-  const host = name.includes('@') ? name.slice(name.lastIndexOf('@') + 1) : name;
-  return parseAddress(/:\d+$/.test(host) ? host : formatAddress({ protocol: 'tcp', host, port }));
+  const host = hostOf(name);
+  return parseAddress(/:\d+$/.test(host) && !isIPv6(host) ? host : hostPort(host, port));
 }

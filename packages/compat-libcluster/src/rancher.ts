@@ -1,5 +1,5 @@
 import { get } from 'node:http';
-import { type Address, checkKeys, FoundationError, invalidOption, type Timer } from '@foundation-ts/core';
+import { type Address, type Clock, checkKeys, FoundationError, invalidOption, type Timer } from '@foundation-ts/core';
 import {
   addressSet,
   type DiscoveryContext,
@@ -87,7 +87,7 @@ class Poller {
     const { signal } = this.#stopped;
     const { url, pollInterval, port, protocol } = this.#init;
     try {
-      const hosts = containersOf(await fetchText(url, signal));
+      const hosts = containersOf(await fetchText(url, signal, this.#ctx.clock));
       const found = addressSet(hosts.map(host => ({ protocol, host, port })));
       if (!signal.aborted && (this.#known === undefined || !sameAddressSet(found, this.#known))) {
         this.#known = found;
@@ -119,37 +119,37 @@ function containersOf(text: string): readonly string[] {
 }
 
 /** @throws (rejects) FoundationError `noconnection`, `too-large`, `timeout`, `protocol` */
-function fetchText(url: URL, signal: AbortSignal): Promise<string> {
+function fetchText(url: URL, signal: AbortSignal, clock: Clock): Promise<string> {
   const failed = (code: 'noconnection' | 'too-large' | 'timeout' | 'protocol', why: string, cause?: unknown) =>
     new FoundationError(code, `Can't read the containers from ${url}: ${why}`, { cause });
-  return new Promise((resolve, reject) => {
-    const request = get(
-      url,
-      { headers: { accept: 'application/json' }, signal, timeout: RANCHER_TIMEOUT },
-      response => {
-        if (response.statusCode !== 200) {
-          response.resume();
-          reject(
-            failed('protocol', `it answered ${response.statusCode}. Does the node run in a container of Rancher's?`),
-          );
-          return;
-        }
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (part: string) => {
-          text += part;
-          if (text.length <= RANCHER_MAX_BYTES) return;
-          reject(failed('too-large', `the answer is longer than ${RANCHER_MAX_BYTES} bytes.`));
-          request.destroy();
-        });
-        response.on('end', () => resolve(text));
-        response.on('error', error => reject(failed('noconnection', error.message, error)));
-      },
-    );
-    request.on('timeout', () => {
-      reject(failed('timeout', `no answer within ${RANCHER_TIMEOUT} ms.`));
-      request.destroy();
+  let limit: Timer | undefined;
+  return new Promise<string>((resolve, reject) => {
+    const request = get(url, { headers: { accept: 'application/json' }, signal }, response => {
+      if (response.statusCode !== 200) {
+        response.resume();
+        reject(
+          failed('protocol', `it answered ${response.statusCode}. Does the node run in a container of Rancher's?`),
+        );
+        request.destroy();
+        return;
+      }
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => {
+        text += part;
+        if (text.length <= RANCHER_MAX_BYTES) return;
+        reject(failed('too-large', `the answer is longer than ${RANCHER_MAX_BYTES} bytes.`));
+        request.destroy();
+      });
+      response.on('end', () => resolve(text));
+      response.on('error', error => reject(failed('noconnection', error.message, error)));
     });
+    // In all: an answer that trickles in is none.
+    const late = (): void => {
+      reject(failed('timeout', `no whole answer within ${RANCHER_TIMEOUT} ms.`));
+      request.destroy();
+    };
+    limit = clock.setTimeout(late, RANCHER_TIMEOUT, { unref: true });
     request.on('error', error => reject(failed('noconnection', error.message, error)));
-  });
+  }).finally(() => limit?.cancel());
 }

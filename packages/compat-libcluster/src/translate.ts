@@ -1,6 +1,7 @@
 import { checkKeys, invalidOption, nearest } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import { MIN_SECRET_BYTES, NODE_PORT } from './defaults.js';
+import { hostOf } from './erlang-name.js';
 import type { Finding } from './finding.js';
 import { isData, type StrategyData } from './keyword.js';
 import { type LibclusterTopology, readTopologies } from './libcluster-config.js';
@@ -29,6 +30,8 @@ export interface TranslatedTopology {
   /** What it was made of. */
   readonly from: LibclusterTopology;
   readonly basename: string | undefined;
+  /** What Erlang calls the nodes, by `host:port`, where the configuration says it. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /** What a configuration of libcluster's becomes. */
@@ -55,29 +58,36 @@ export function translate(given: unknown, options: LibclusterOptions = {}): Tran
   const around: Surroundings = { port, ports, env, cwd };
   for (const [name, topology] of Object.entries(readTopologies(given))) {
     hooks(name, topology, findings);
-    const own = strategies[topology.strategy];
+    const { strategy: module } = topology;
+    const own = Object.hasOwn(strategies, module) ? strategies[module] : undefined;
     if (own !== undefined) {
-      topologies.push({ name, strategy: own, from: topology, basename: undefined });
+      topologies.push({ name, strategy: own, from: topology, basename: undefined, names: new Map() });
       continue;
     }
-    const translator = translators[topology.strategy];
+    const translator = Object.hasOwn(translators, module) ? translators[module] : undefined;
     if (translator === undefined) {
-      findings.push({ topology: name, key: 'strategy', kind: 'unknown', why: unknown(topology.strategy) });
+      findings.push({ topology: name, key: 'strategy', kind: 'unknown', why: unknown(module) });
       continue;
     }
     const settings = new Settings(name, topology.config ?? {});
-    const { strategy, secret, basename } = translator(settings, around);
+    const { strategy, secret, basename, names = new Map() } = translator(settings, around);
     findings.push(...settings.finish());
     if (secret !== undefined) secrets.push({ topology: name, secret });
-    if (strategy !== undefined) topologies.push({ name, strategy, from: topology, basename });
+    if (strategy !== undefined) topologies.push({ name, strategy, from: topology, basename, names });
   }
-  const named = nodeName(topologies, env);
+  const { name, host } = whoIs(topologies, env);
+  if (host === undefined && env.FOUNDATION_HOST === undefined && topologies.some(isForNetworks))
+    findings.push({ topology: undefined, key: 'host', kind: 'changed', why: NO_HOST });
+  const own = name !== undefined && Object.hasOwn(ports, name) ? ports[name] : undefined;
   const secret = secretOf(secrets, env, findings);
   return {
     topologies,
     node: {
-      ...named,
-      ...(topologies.length === 0 ? {} : { port: ports[named.name ?? ''] ?? (onePort(topologies) ? port : 0) }),
+      ...(name === undefined || env.FOUNDATION_NAME !== undefined ? {} : { name }),
+      ...(host === undefined || env.FOUNDATION_HOST !== undefined ? {} : { host }),
+      ...(topologies.length === 0 || env.FOUNDATION_PORT !== undefined
+        ? {}
+        : { port: own ?? (onePort(topologies) ? port : 0) }),
       ...(secret === undefined ? {} : { secret }),
     },
     findings,
@@ -110,52 +120,61 @@ function onePort(topologies: readonly TranslatedTopology[]): boolean {
   );
 }
 
+const NO_HOST =
+  "nothing says at which address the others reach the node (RELEASE_NODE, POD_IP), so it listens on loopback alone; give 'host' or FOUNDATION_HOST.";
+
+/** Whether nodes are looked for on other machines, as far as that can be told. */
+function isForNetworks({ strategy }: TranslatedTopology): boolean {
+  if (!isData(strategy)) return false;
+  if (strategy.strategy === 'static') return strategy.nodes.some(node => !isLoopback(node));
+  if (strategy.strategy === 'gossip') return strategy.interfaces?.every(isLoopback) !== true;
+  return strategy.strategy !== 'same-host';
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+)(:\d+)?$/.test(host);
+
 /** Elixir's releases are told who they are by `RELEASE_NODE`, or made of a base name and the pod's address. */
-function nodeName(
+function whoIs(
   topologies: readonly TranslatedTopology[],
   env: Surroundings['env'],
-): { readonly name?: string; readonly host?: string } {
-  if (env.FOUNDATION_NAME !== undefined) return {};
-  const release = env.RELEASE_NODE;
-  const address = env.POD_IP;
-  const host = release?.includes('@') === true ? release.slice(release.indexOf('@') + 1) : address;
-  const basename = topologies.find(topology => topology.basename !== undefined)?.basename;
-  const name = release ?? (basename === undefined || address === undefined ? undefined : `${basename}@${address}`);
-  if (name === undefined) return {};
-  return { name, ...(host === undefined || env.FOUNDATION_HOST !== undefined ? {} : { host }) };
+): { readonly name: string | undefined; readonly host: string | undefined } {
+  const release = env.RELEASE_NODE || undefined;
+  if (release?.includes('@') === true) return { name: release, host: hostOf(release) };
+  const address = env.POD_IP || undefined;
+  // A short name alone is that of all nodes of a release: Erlang adds the machine's.
+  const basename = release ?? topologies.find(topology => topology.basename !== undefined)?.basename;
+  return {
+    name: basename === undefined || address === undefined ? undefined : `${basename}@${address}`,
+    host: basename !== undefined || topologies.some(isForNetworks) ? address : undefined,
+  };
 }
+
+const TOO_SHORT = `it is shorter than ${MIN_SECRET_BYTES} bytes; set FOUNDATION_SECRET to the output of: openssl rand -hex 32`;
+const OF_THE_NODE = 'it becomes the secret of the whole node, and datagrams are authenticated too (AES-256-GCM).';
 
 function secretOf(
   secrets: readonly { readonly topology: string; readonly secret: string }[],
   env: Surroundings['env'],
   findings: Finding[],
 ): string | undefined {
-  if (env.FOUNDATION_SECRET !== undefined) return undefined;
-  const note = (topology: string | undefined, key: string, why: string): void => {
-    findings.push({ topology, key, kind: 'ignored', why });
+  const note = (topology: string | undefined, key: string, why: string, kind: Finding['kind'] = 'ignored'): void => {
+    findings.push({ topology, key, kind, why });
   };
+  if (env.FOUNDATION_SECRET !== undefined) {
+    for (const { topology } of secrets) note(topology, 'secret', 'FOUNDATION_SECRET comes before it.');
+    return undefined;
+  }
   const long = (secret: string): boolean => Buffer.byteLength(secret) >= MIN_SECRET_BYTES;
-  const usable = secrets.filter(({ topology, secret }) => {
-    if (!long(secret))
-      note(
-        topology,
-        'secret',
-        `it is shorter than ${MIN_SECRET_BYTES} bytes; set FOUNDATION_SECRET to the output of: openssl rand -hex 32`,
-      );
-    return long(secret);
-  });
-  const [first, ...others] = usable;
-  for (const { topology, secret } of others)
-    if (secret !== first?.secret)
-      note(topology, 'secret', `a node has one secret, here that of topology '${first?.topology}'.`);
+  const first = secrets.find(({ secret }) => long(secret));
+  for (const { topology, secret } of secrets) {
+    if (!long(secret)) note(topology, 'secret', TOO_SHORT);
+    else if (secret === first?.secret) note(topology, 'secret', OF_THE_NODE, 'changed');
+    else note(topology, 'secret', `a node has one secret, here that of topology '${first?.topology}'.`);
+  }
   if (first !== undefined) return first.secret;
   const cookie = env.RELEASE_COOKIE;
   if (cookie === undefined) return undefined;
   if (long(cookie)) return cookie;
-  note(
-    undefined,
-    'RELEASE_COOKIE',
-    `it is shorter than ${MIN_SECRET_BYTES} bytes; set FOUNDATION_SECRET to the output of: openssl rand -hex 32`,
-  );
+  note(undefined, 'RELEASE_COOKIE', TOO_SHORT);
   return undefined;
 }

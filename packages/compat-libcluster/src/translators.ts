@@ -1,5 +1,6 @@
-import { POLL_INTERVAL } from './defaults.js';
+import { MULTICAST_ADDRESS, POLL_INTERVAL } from './defaults.js';
 import { readErlangHosts } from './erlang-hosts.js';
+import { hostOf, hostPort } from './erlang-name.js';
 import type { StrategyData } from './keyword.js';
 import type { Settings } from './settings.js';
 
@@ -20,6 +21,8 @@ export interface Translated {
   readonly secret?: string | undefined;
   /** The part of a node's name before the `@`. */
   readonly basename?: string | undefined;
+  /** What Erlang calls the nodes, by `host:port`, where the configuration says it. */
+  readonly names?: ReadonlyMap<string, string>;
 }
 
 /** From libcluster's own keys to ours. @throws FoundationError `invalid-option` */
@@ -40,11 +43,6 @@ export const translators: Readonly<Record<string, Translator>> = {
 
 const RESOLVER = "a function of Elixir can't be taken along; nodes are looked up with the DNS servers of the machine.";
 
-/** `name@host` → host. */
-function hostOf(node: string): string {
-  return node.slice(node.lastIndexOf('@') + 1);
-}
-
 function epmd(settings: Settings, { port, ports }: Surroundings): Translated {
   retried(settings);
   const hosts = settings.texts('hosts') ?? [];
@@ -52,7 +50,7 @@ function epmd(settings: Settings, { port, ports }: Surroundings): Translated {
     settings.leftOut('hosts', 'no hosts are named; libcluster ignores the topology too.');
     return { strategy: undefined };
   }
-  const named = hosts.map(node => ports[node]);
+  const named = hosts.map(node => (Object.hasOwn(ports, node) ? ports[node] : undefined));
   const local = hosts.every(node => /^(localhost|127\.\d+\.\d+\.\d+)$/.test(hostOf(node)));
   if (local && hosts.length > 1 && named.every(one => one === undefined)) {
     settings.changed(
@@ -61,7 +59,7 @@ function epmd(settings: Settings, { port, ports }: Surroundings): Translated {
     );
     return { strategy: { strategy: 'same-host' } };
   }
-  const nodes = hosts.map((node, index) => addressText(hostOf(node), named[index] ?? port));
+  const nodes = hosts.map((node, index) => hostPort(hostOf(node), named[index] ?? port));
   if (new Set(nodes).size < nodes.length) {
     settings.changed(
       'hosts',
@@ -69,7 +67,8 @@ function epmd(settings: Settings, { port, ports }: Surroundings): Translated {
     );
   }
   settings.changed('hosts', `there is no epmd: each node listens on port ${port}, or as 'ports' says.`);
-  return { strategy: { strategy: 'static', nodes: [...new Set(nodes)] } };
+  const names = new Map(hosts.map((node, index) => [nodes[index] as string, node]));
+  return { strategy: { strategy: 'static', nodes: [...names.keys()] }, names };
 }
 
 function erlangHosts(settings: Settings, { port, env, cwd }: Surroundings): Translated {
@@ -88,7 +87,7 @@ function erlangHosts(settings: Settings, { port, env, cwd }: Surroundings): Tran
     'strategy',
     `${found.path} is read once; there is no epmd to ask for the nodes of a host, so one is looked for on port ${port} of each. A 'hosts-file' is watched for changes.`,
   );
-  return { strategy: { strategy: 'static', nodes: found.hosts.map(host => addressText(host, port)) } };
+  return { strategy: { strategy: 'static', nodes: found.hosts.map(host => hostPort(host, port)) } };
 }
 
 function retried(settings: Settings): void {
@@ -119,19 +118,13 @@ function gossip(settings: Settings): Translated {
       'secret',
       "none: Foundation's gossip beyond loopback is always encrypted under the node's secret (option 'secret', FOUNDATION_SECRET).",
     );
-  } else {
-    settings.changed(
-      'secret',
-      'it becomes the secret of the whole node, and datagrams are authenticated too (AES-256-GCM).',
-    );
   }
   return {
     secret,
     strategy: {
       strategy: 'gossip',
       ...(port === undefined ? {} : { port }),
-      ...(broadcastOnly || !multicast ? { multicastAddress: false as const } : {}),
-      ...(!broadcastOnly && multicast && group !== undefined ? { multicastAddress: group } : {}),
+      multicastAddress: broadcastOnly || !multicast ? false : (group ?? MULTICAST_ADDRESS),
       ...(ttl === undefined ? {} : { multicastTtl: ttl }),
       ...(interfaces.length === 0 ? {} : { interfaces: [...new Set(interfaces)] }),
     },
@@ -190,14 +183,23 @@ function apiOf(master: string, domain: string): string {
 }
 
 function kubernetesDns(settings: Settings, { port, env }: Surroundings): Translated {
-  const service = settings.required('service', 'myapp-headless');
+  const given = settings.required('service', 'myapp-headless').replace(/\.$/, '');
   const basename = settings.text('application_name');
   const pollInterval = interval(settings);
   resolver(settings);
-  const clusterDomainText = clusterDomain(undefined, env);
+  // Erlang resolves it with the pod's search domains, so it may be any part of the whole name.
+  const [, service, namespace, domain] = /^([^.]+)(?:\.([^.]+)(?:\.svc(?:\.(.+))?)?)?$/.exec(given) ?? [];
+  if (service === undefined) return { basename, strategy: { strategy: 'dns', query: given, port, pollInterval } };
   return {
     basename,
-    strategy: { strategy: 'kubernetes-dns', service, port, pollInterval, clusterDomain: clusterDomainText },
+    strategy: {
+      strategy: 'kubernetes-dns',
+      service,
+      port,
+      pollInterval,
+      clusterDomain: domain ?? clusterDomain(undefined, env),
+      ...(namespace === undefined ? {} : { namespace }),
+    },
   };
 }
 
@@ -241,8 +243,4 @@ function resolver(settings: Settings): void {
 function clusterDomain(name: string | undefined, env: Surroundings['env']): string {
   const given = env.CLUSTER_DOMAIN?.replace(/\.$/, '');
   return given === undefined || given === '' ? `${name ?? 'cluster'}.local` : given;
-}
-
-function addressText(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

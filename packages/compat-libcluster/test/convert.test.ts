@@ -1,13 +1,23 @@
 import { expect, test } from 'vitest';
 import { convert } from '../src/convert.js';
 
-async function run(input: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function run(input: string | Error, ...args: string[]): Promise<Ran> {
   let out = '';
   let err = '';
   const code = await convert(args, {
-    env: {},
+    // What this process is told is not for the file, which all nodes read.
+    env: { RELEASE_NODE: 'me@10.0.0.1', FOUNDATION_SECRET: 'mine', FOUNDATION_PORT: '1' },
     cwd: '/nowhere',
-    read: async () => input,
+    read: async () => {
+      if (input instanceof Error) throw input;
+      return input;
+    },
     out: text => {
       out += text;
     },
@@ -33,7 +43,8 @@ export default defineConfig({
   "topologies": {
     "g": {
       "strategy": {
-        "strategy": "gossip"
+        "strategy": "gossip",
+        "multicastAddress": "233.252.1.32"
       }
     }
   }
@@ -45,7 +56,8 @@ export default defineConfig({
 
 test('prints JSON', async () => {
   const { out } = await run(gossip, '-', '--json');
-  expect(JSON.parse(out)).toEqual({ port: 0, topologies: { g: { strategy: { strategy: 'gossip' } } } });
+  const expected = { strategy: 'gossip', multicastAddress: '233.252.1.32' };
+  expect(JSON.parse(out)).toEqual({ port: 0, topologies: { g: { strategy: expected } } });
 });
 
 test('Rancher is a call, which JSON can’t have', async () => {
@@ -54,6 +66,24 @@ test('Rancher is a call, which JSON can’t have', async () => {
   expect(out).toContain("import { rancher } from '@foundation-ts/compat-libcluster';");
   expect(out).toContain('"strategy": rancher({"port":5000,"pollInterval":5000})');
   expect(await run(input, 'file.json', '--json')).toMatchObject({ code: 1, err: expect.stringContaining('--json') });
+});
+
+test('prints texts as texts, whatever is in them', async () => {
+  const from = '{"strategy":"Cluster.Strategy.Epmd","config":{"hosts":["a@h"]}}';
+  const { out } = await run(`{"__proto__":${from},"@@process.exit()@@\\",x":${from}}`, '-');
+  const program = out.replace(/^import.*$/m, 'const defineConfig = x => x;').replace('export default', 'return');
+  const { topologies } = new Function(program)() as { topologies: object };
+  expect(Object.entries(topologies)).toEqual(
+    ['__proto__', '@@process.exit()@@",x'].map(name => [name, { strategy: { strategy: 'static', nodes: ['h:4370'] } }]),
+  );
+});
+
+test('refuses values that the strategy would refuse at the start, and a file that can’t be read', async () => {
+  const ttl = JSON.stringify({ g: { strategy: 'Cluster.Strategy.Gossip', config: { multicast_ttl: 300 } } });
+  const expected = "Topology 'g', as 'gossip': Option 'multicastTtl' is 300";
+  expect(await run(ttl, '-')).toMatchObject({ code: 1, out: '', err: expect.stringContaining(expected) });
+  const missing = await run(new Error('ENOENT: no such file'), 'x.json');
+  expect(missing).toEqual({ code: 1, out: '', err: "x.json can't be read: ENOENT: no such file\n" });
 });
 
 test('tells by its exit code what could not be mapped', async () => {

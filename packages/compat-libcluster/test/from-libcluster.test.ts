@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { DiscoveryStrategy } from '@foundation-ts/discovery';
+import { type Clock, silentLog, systemClock, systemRandom, Telemetry } from '@foundation-ts/core';
+import type { DiscoveryContext, DiscoveryStrategy } from '@foundation-ts/discovery';
+import { SimulatedClock } from '@foundation-ts/testing';
 import { type FoundationNode, startNode } from 'foundation-ts';
 import { afterEach, expect, test, vi } from 'vitest';
 import { connectNodes, disconnectNodes, fromLibcluster, listNodes, rancher } from '../src/index.js';
@@ -78,13 +80,19 @@ test('connect may say no, and its answer is the reason in the telemetry', async 
 });
 
 test('disconnect is told of a node that its strategy names no more, and list_nodes of those that need no dial', async () => {
-  const listed = vi.fn(() => ['app@10.9.9.9']);
+  let connected = ['app@10.9.9.9'];
+  const listed = vi.fn(() => connected);
   const gone: string[] = [];
   let push: () => void = () => {};
   const own: DiscoveryStrategy = {
     name: 'own',
-    async *watch({ signal }) {
-      yield [{ protocol: 'tcp', host: '127.0.0.1', port: 1 }];
+    async *watch({ signal, self }) {
+      const never = { protocol: 'tcp', host: '127.0.0.1', port: 2 };
+      yield [
+        { protocol: 'tcp', host: '127.0.0.1', port: 1 },
+        never,
+        ...(self.address === undefined ? [] : [self.address]),
+      ];
       await new Promise<void>(resolve => {
         push = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -102,16 +110,17 @@ test('disconnect is told of a node that its strategy names no more, and list_nod
       return true;
     },
   };
-  await start('a', unique(), {
+  const a = await start('a', unique(), {
     ...fromLibcluster({ mine: topology }, { ...quiet, strategies: { Mine: own } }),
     joinTimeout: 0,
   });
   await eventually(() =>
     expect(seen).toContainEqual(
-      expect.objectContaining({ event: 'connect_node.error', node: 'tcp://127.0.0.1:1', reason: 'unreachable' }),
+      expect.objectContaining({ event: 'connect_node.error', node: '127.0.0.1:1', reason: 'unreachable' }),
     ),
   );
   expect(listed).toHaveBeenCalled();
+  connected = ['127.0.0.1:1', `127.0.0.1:${a.address?.port}`];
   push();
   await eventually(() => expect(gone).toEqual(['127.0.0.1:1']));
   await eventually(() =>
@@ -119,6 +128,19 @@ test('disconnect is told of a node that its strategy names no more, and list_nod
       expect.objectContaining({ event: 'disconnect_node.ok', node: '127.0.0.1:1', topology: 'mine' }),
     ),
   );
+});
+
+test('hooks and telemetry name the nodes as the configuration does', async () => {
+  const seen = telemetryOf('a@127.0.0.1');
+  const asked: string[] = [];
+  const connect = (node: string) => asked.push(node) > 0;
+  const epmd = { strategy: 'Cluster.Strategy.Epmd', config: { hosts: ['a@127.0.0.1', 'b@127.0.0.1'] }, connect };
+  const ports = { 'b@127.0.0.1': 1 };
+  const { port: _, ...options } = fromLibcluster({ epmd }, { ...quiet, ports });
+  await start('a@127.0.0.1', unique(), { ...options, port: 0, joinTimeout: 0 });
+  const expected = { event: 'connect_node.error', node: 'b@127.0.0.1', reason: 'unreachable' };
+  await eventually(() => expect(seen).toContainEqual(expect.objectContaining(expected)));
+  expect(asked).toContain('b@127.0.0.1');
 });
 
 test('connectNodes and disconnectNodes do by hand what a strategy does', async () => {
@@ -147,7 +169,37 @@ test('a strategy that there is not is an error; the rest is reported', () => {
     { e: { strategy: 'Cluster.Strategy.Epmd', config: { hosts: ['a@10.0.0.1'], timeout: 1 } } },
     { env: {}, report: ({ key, kind }) => found.push(`${key} ${kind}`) },
   );
-  expect(found).toEqual(['timeout ignored', 'hosts changed']);
+  expect(found).toEqual(['timeout ignored', 'hosts changed', 'host changed']);
+});
+
+/** What a strategy is watched with, in a test. */
+function contextFor(clock: Clock, signal: AbortSignal, failures: string[]): DiscoveryContext {
+  return {
+    self: { name: 'a', clusterId: 'c', address: undefined },
+    ...{ secret: undefined, clock, random: systemRandom, log: silentLog },
+    ...{ telemetry: new Telemetry('a'), signal },
+    failed: error => void failures.push(error.message),
+  };
+}
+
+test('rancher gives an answer that trickles in a limited time', async () => {
+  const server = createServer((_request, response) => void response.writeHead(200).write('{'));
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const asked = new Promise<void>(resolve => server.once('request', () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  const [clock, stop, failures] = [new SimulatedClock(), new AbortController(), [] as string[]];
+  const watch = rancher({ url: `http://127.0.0.1:${port}` }).watch(contextFor(clock, stop.signal, failures));
+  const ended = watch[Symbol.asyncIterator]().next();
+  try {
+    await asked;
+    await clock.advance(5_000);
+    await eventually(() => expect(failures[0]).toContain('no whole answer within 5000 ms'));
+  } finally {
+    stop.abort();
+    await ended;
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 test('rancher names the first address of each container, and keeps them while the service fails', async () => {
@@ -162,14 +214,8 @@ test('rancher names the first address of each container, and keeps them while th
   const stop = new AbortController();
   const failures: string[] = [];
   const values: string[][] = [];
-  const { systemClock, systemRandom, silentLog, Telemetry } = await import('@foundation-ts/core');
   const ended = (async () => {
-    const ctx = {
-      self: { name: 'a', clusterId: 'c', address: undefined },
-      ...{ secret: undefined, clock: systemClock, random: systemRandom, log: silentLog },
-      ...{ telemetry: new Telemetry('a'), signal: stop.signal },
-      failed: (error: Error) => void failures.push(error.message),
-    };
+    const ctx = contextFor(systemClock, stop.signal, failures);
     for await (const value of strategy.watch(ctx)) values.push(value.map(({ host }) => host));
   })();
   try {

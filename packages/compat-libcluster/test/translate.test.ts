@@ -16,7 +16,7 @@ describe('each of libcluster’s strategies', () => {
     expect(one('Cluster.Strategy.Epmd', { hosts: ['a@10.0.0.1', ':"b@10.0.0.2"'], timeout: 30_000 })).toEqual({
       strategy: { strategy: 'static', nodes: ['10.0.0.1:4370', '10.0.0.2:4370'] },
       node: { port: 4370 },
-      findings: ['timeout ignored', 'hosts changed'],
+      findings: ['timeout ignored', 'hosts changed', 'host changed'],
     });
   });
 
@@ -57,7 +57,7 @@ describe('each of libcluster’s strategies', () => {
         strategy: 'static',
         nodes: ['super.example:4370', '10.0.0.7:4370', 'localhost:4370'],
       });
-      expect(findings).toEqual(['timeout ignored', 'strategy changed']);
+      expect(findings).toEqual(['timeout ignored', 'strategy changed', 'host changed']);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -74,13 +74,21 @@ describe('each of libcluster’s strategies', () => {
         interfaces: ['192.168.1.1'],
       },
       node: { port: 0, secret: 'some long password' },
-      findings: ['secret changed'],
+      findings: ['host changed', 'secret changed'],
     });
     expect(
       one('Cluster.Strategy.Gossip', { broadcast_only: true, multicast_addr: '255.255.255.255' }).strategy,
     ).toEqual({ strategy: 'gossip', multicastAddress: false });
-    expect(one('Cluster.Strategy.Gossip', { secret: 'short' }).findings).toEqual(['secret changed', 'secret ignored']);
+    expect(one('Cluster.Strategy.Gossip', { secret: 'short' }).findings).toEqual(['host changed', 'secret ignored']);
     expect(one('Cluster.Strategy.Gossip', { secret: 'short' }).node).toEqual({ port: 0 });
+    const own = { env: { FOUNDATION_SECRET: 'x', POD_IP: '10.0.0.9' } };
+    expect(one('Cluster.Strategy.Gossip', { secret: ':some long password' }, own)).toEqual({
+      strategy: { strategy: 'gossip', multicastAddress: '233.252.1.32' },
+      node: { port: 0, host: '10.0.0.9' },
+      findings: ['secret ignored'],
+    });
+    const plain = one('Cluster.Strategy.Gossip', { secret: ':some long password', if_addr: '127.0.0.1' });
+    expect(plain).toMatchObject({ node: { secret: ':some long password' }, findings: ['secret changed'] });
   });
 
   test('DNSPoll', () => {
@@ -106,12 +114,12 @@ describe('each of libcluster’s strategies', () => {
         api: 'https://kubernetes.default.svc.c1.local',
       },
       node: { port: 4370 },
-      findings: ['polling_interval ignored', 'kubernetes_use_cached_resources ignored'],
+      findings: ['polling_interval ignored', 'kubernetes_use_cached_resources ignored', 'host changed'],
     });
     const plain = { kubernetes_selector: 'app=x', kubernetes_node_basename: 'x' };
     expect(one('Cluster.Strategy.Kubernetes', plain, { env: { CLUSTER_DOMAIN: 'k.example.' } })).toMatchObject({
       strategy: { resource: 'endpoint-slices', mode: 'ip', clusterDomain: 'k.example' },
-      findings: ['kubernetes_ip_lookup_mode changed'],
+      findings: ['kubernetes_ip_lookup_mode changed', 'host changed'],
     });
   });
 
@@ -121,12 +129,28 @@ describe('each of libcluster’s strategies', () => {
     expect(one('Cluster.Strategy.Kubernetes.DNS', config)).toEqual({
       strategy: { ...dns, clusterDomain: 'cluster.local' },
       node: { port: 4370 },
-      findings: [],
+      findings: ['host changed'],
     });
     expect(one('Cluster.Strategy.Kubernetes.DNSSRV', { ...config, namespace: 'shop' })).toEqual({
       strategy: { ...dns, clusterDomain: 'cluster.local', namespace: 'shop' },
       node: { port: 4370 },
-      findings: ['strategy changed'],
+      findings: ['strategy changed', 'host changed'],
+    });
+  });
+
+  test.each([
+    ['nodes.shop', { service: 'nodes', namespace: 'shop', clusterDomain: 'cluster.local' }],
+    ['nodes.shop.svc', { service: 'nodes', namespace: 'shop', clusterDomain: 'cluster.local' }],
+    ['nodes.shop.svc.k.example.', { service: 'nodes', namespace: 'shop', clusterDomain: 'k.example' }],
+  ])('Kubernetes.DNS resolves its service, which may be the whole name: %s', (service, expected) => {
+    const { strategy } = one('Cluster.Strategy.Kubernetes.DNS', { service, application_name: 'a' });
+    expect(strategy).toEqual({ strategy: 'kubernetes-dns', ...expected, port: 4370, pollInterval: 5_000 });
+  });
+
+  test('Kubernetes.DNS with a name that is no service’s', () => {
+    const config = { service: 'nodes.shop.example', application_name: 'a' };
+    expect(one('Cluster.Strategy.Kubernetes.DNS', config).strategy).toMatchObject({
+      ...{ strategy: 'dns', query: 'nodes.shop.example' },
     });
   });
 
@@ -134,7 +158,7 @@ describe('each of libcluster’s strategies', () => {
     expect(one('Cluster.Strategy.Rancher', { node_basename: 'myapp', polling_interval: 10_000 })).toEqual({
       strategy: { strategy: 'rancher', port: 4370, pollInterval: 10_000 },
       node: { port: 4370 },
-      findings: [],
+      findings: ['host changed'],
     });
   });
 });
@@ -150,8 +174,14 @@ test('a configuration is an object, JSON under its application’s name, or a ke
       ],
     ],
   ];
-  const expected = [{ strategy: 'gossip', port: 45_000 }];
-  for (const given of [plain, { topologies: plain }, { libcluster: { topologies: plain } }, pairs])
+  const expected = [{ strategy: 'gossip', port: 45_000, multicastAddress: '233.252.1.32' }];
+  const called = [{ topologies: plain.g }, { libcluster: plain.g }];
+  const wrapped = [
+    { topologies: plain },
+    { libcluster: { debug: true, topologies: plain } },
+    { libcluster: called[0] },
+  ];
+  for (const given of [plain, ...called, ...wrapped, pairs])
     expect(translate(given, { env }).topologies.map(({ strategy }) => strategy)).toEqual(expected);
 });
 
@@ -180,12 +210,37 @@ test('the environment’s own options come first, and a release’s cookie is th
     ...{ name: 'app@10.0.0.9', host: '10.0.0.9', port: 0 },
     secret: 'QWERTYUIOPASDFGHJKLZ',
   });
-  expect(translate(given, { env: { ...release, FOUNDATION_NAME: 'n', FOUNDATION_SECRET: 's' } }).node).toEqual({
-    port: 0,
-  });
+  const named = { ...release, FOUNDATION_NAME: 'n', FOUNDATION_SECRET: 's' };
+  expect(translate(given, { env: named }).node).toEqual({ host: '10.0.0.9', port: 0 });
+  const placed = { ...named, FOUNDATION_HOST: '10.0.0.8', FOUNDATION_PORT: '5000' };
+  expect(translate(given, { env: placed }).node).toEqual({});
   const short = translate(given, { env: { RELEASE_COOKIE: 'monster' } });
   expect(short.node.secret).toBeUndefined();
   expect(short.findings.map(({ key }) => key)).toEqual(['RELEASE_COOKIE']);
+});
+
+test('a release’s short name, which all its nodes have, is no node’s name', () => {
+  const given = { t: { strategy: 'Cluster.Strategy.LocalEpmd' } };
+  expect(translate(given, { env: { RELEASE_NODE: 'app' } }).node).toEqual({ port: 0 });
+  const { name, host } = translate(given, { env: { RELEASE_NODE: 'app', POD_IP: '10.0.0.9' } }).node;
+  expect([name, host]).toEqual(['app@10.0.0.9', '10.0.0.9']);
+});
+
+test('says that nodes of several machines listen on loopback when nothing says where they are', () => {
+  const said = (config: object, around: Record<string, string> = {}) =>
+    translate({ t: { strategy: 'Cluster.Strategy.Epmd', config } }, { env: around }).findings.find(
+      ({ key }) => key === 'host',
+    );
+  expect(said({ hosts: ['a@10.0.0.1'] })?.why).toContain('FOUNDATION_HOST');
+  expect(said({ hosts: ['a@127.0.0.1'] })).toBeUndefined();
+  expect(said({ hosts: ['a@10.0.0.1'] }, { FOUNDATION_HOST: '10.0.0.1' })).toBeUndefined();
+  expect(said({ hosts: ['a@10.0.0.1'] }, { POD_IP: '10.0.0.1' })).toBeUndefined();
+});
+
+test.each(['constructor', 'toString', '__proto__'])('there is no strategy %s', strategy => {
+  const { topologies, findings } = translate({ t: { strategy } }, { env, strategies: {} });
+  expect(topologies).toEqual([]);
+  expect(findings.map(({ kind }) => kind)).toEqual(['unknown']);
 });
 
 test('what it does not know it says, with the nearest name', () => {
