@@ -26,6 +26,7 @@ async function pair(): Promise<{
   server.once('connection', socket => {
     accepted = socket;
     adopted = reads.adopt(socket);
+    reads.resume = () => adopted?.resume();
   });
   const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
   await Promise.all([once(near, 'connect'), once(server, 'connection')]);
@@ -46,15 +47,24 @@ describe('an accepted socket whose reads reuse memory', () => {
     const { near, adopted, reads, memory } = await pair();
     const buffers = new Set<ArrayBufferLike>();
     let bytes = 0;
+    let inTurn = 0;
+    let mostInTurn = 0;
     const all = new Promise<void>(resolve => {
       reads.receive = chunk => {
         buffers.add(chunk.buffer);
         bytes += chunk.length;
-        if (bytes === 2_000_000) resolve();
+        if (inTurn === 0)
+          setImmediate(() => {
+            inTurn = 0;
+          });
+        inTurn += chunk.length;
+        mostInTurn = Math.max(mostInTurn, inTurn);
+        if (bytes === 20_000_000) resolve();
       };
     });
-    near.write(Buffer.alloc(2_000_000));
+    near.write(Buffer.alloc(20_000_000));
     await all;
+    expect(mostInTurn).toBeLessThan(1024 * 1024);
     expect([...buffers]).toEqual([memory.buffer.buffer]);
     adopted.end('answer');
     const [answer] = await once(near, 'data');

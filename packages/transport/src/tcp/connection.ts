@@ -72,8 +72,12 @@ export class TcpConnection implements Connection {
   start(events: ConnectionEvents): void {
     this.#events = events;
     const socket = this.#socket;
-    if (this.#reads !== undefined) this.#reads.receive = chunk => this.#onData(chunk);
-    else socket.on('data', chunk => this.#onData(chunk as Buffer));
+    if (this.#reads !== undefined) {
+      this.#reads.receive = chunk => this.#onData(chunk);
+      this.#reads.resume = () => {
+        if (!this.#paused) socket.resume();
+      };
+    } else socket.on('data', chunk => this.#onData(chunk as Buffer));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
     socket.on('error', error => this.#onError(error));

@@ -3,6 +3,12 @@ import { type OnReadOpts, Socket } from 'node:net';
 /** What one read of a socket takes at most, bytes. */
 const READ_BYTES = 256 * 1024;
 
+/**
+ * What one socket reads in one turn of the event loop at most, bytes: libuv would read 32 times, and a sender as quick as we are can always have
+ * something more to read, while every other connection waits.
+ */
+const TURN_BYTES = 512 * 1024;
+
 /** Memory that all connections of one transport read into, one after the other. */
 export class ReadMemory {
   readonly buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -18,14 +24,32 @@ export class ReusedReads {
   /** For `connect`. */
   readonly onread: OnReadOpts;
 
+  /** Goes on reading after {@link TURN_BYTES}. */
+  resume: () => void = () => {};
+  #read = 0;
+  readonly #endTurn = (): void => {
+    const stopped = this.#read >= TURN_BYTES;
+    this.#read = 0;
+    if (stopped) this.resume();
+  };
+
   constructor(memory: ReadMemory) {
     this.onread = {
       buffer: memory.buffer,
       callback: (bytes, buffer) => {
         this.receive((buffer as Buffer).subarray(0, bytes));
-        return true;
+        return this.#goesOn(bytes);
       },
     };
+  }
+
+  #goesOn(bytes: number): boolean {
+    const before = this.#read;
+    // What fills less than the memory was the last of what there is.
+    if (before === 0 && bytes < READ_BYTES) return true;
+    if (before === 0) setImmediate(this.#endTurn);
+    this.#read = before + bytes;
+    return this.#read < TURN_BYTES;
   }
 
   /**
