@@ -57,7 +57,7 @@ export interface ClusterNodeInit {
   readonly expectedNodes?: number;
   /** What other nodes may start here. */
   readonly definitions?: readonly AnyDefinition[];
-  /** Default `control`, `data` and `gossip`. */
+  /** Default `control`, `data`, `gossip`, `events` and `telemetry`. */
   readonly channels?: readonly ChannelDeclaration[];
   /**
    * Moves messages from `data` to other channels by size and kind; the first rule that fits counts. Default: none. With rules, messages between two

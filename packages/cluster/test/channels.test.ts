@@ -49,7 +49,7 @@ describe('node.channels', () => {
       node('a')
         .channels.list()
         .map(({ name }) => name),
-    ).toEqual(['control', 'data', 'gossip']);
+    ).toEqual(['control', 'data', 'gossip', 'events', 'telemetry']);
     for (const host of ['a', 'b']) node(host).channels.open({ name: 'bulk', connections: 2 });
     await cluster.run(100);
     expect(
@@ -60,7 +60,9 @@ describe('node.channels', () => {
       ['b', 'bulk', 2],
       ['b', 'control', 1],
       ['b', 'data', 1],
+      ['b', 'events', 1],
       ['b', 'gossip', 1],
+      ['b', 'telemetry', 1],
     ]);
     const sink = await cluster.finish(node('a').spawn(Sink(undefined), { on: 'b' }));
     sink.cast('note', 1, { channel: 'bulk' });
@@ -113,7 +115,7 @@ describe('node.channels', () => {
     subscribe('foundation:cluster.channel', on);
     await cluster.run(10_000);
     unsubscribe('foundation:cluster.channel', on);
-    expect(seen.map(({ metadata }) => metadata.channel)).toEqual(['control', 'data', 'gossip']);
+    expect(seen.map(({ metadata }) => metadata.channel)).toEqual(['control', 'data', 'events', 'gossip', 'telemetry']);
     expect(seen[1]?.measurements.messagesSent).toBe(before + 1);
     await cluster.leave('b');
     await cluster.run(1_000);

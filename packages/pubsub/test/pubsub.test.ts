@@ -152,4 +152,20 @@ describe('topics', () => {
     expect(channelOf(topic('orders', { channel: 'bulk' }))).toBe('bulk');
     expect(() => topic('')).toThrowError(/non-empty/);
   });
+
+  test.each([
+    ['events.order', 'events'],
+    ['telemetry', 'telemetry'],
+  ])('%s has sockets of its own on a node that says nothing of channels', async (name, channel) => {
+    await up();
+    const sent = (): number | undefined =>
+      cluster
+        .host('a')
+        .node.channels.metrics()
+        .find(metrics => metrics.member === 'b' && metrics.channel === channel)?.messagesSent;
+    expect(sent()).toBe(0);
+    cluster.host('a').services.broadcast(topic<number>(name), 1);
+    await cluster.run(50);
+    expect(sent()).toBe(1);
+  });
 });

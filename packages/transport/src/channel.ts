@@ -104,6 +104,8 @@ export const DEFAULT_CHANNELS: readonly ChannelDeclaration[] = [
   { name: 'control', priority: 10 },
   { name: 'data' },
   { name: 'gossip', priority: 5 },
+  { name: 'events' },
+  { name: 'telemetry', priority: -5 },
 ];
 
 const MIN_WINDOW = 4 * 1024;

@@ -114,7 +114,7 @@ export interface EndpointInit {
    * and accepts all: so a secret is changed without a moment in which nodes don't accept each other.
    */
   readonly secret?: Uint8Array | readonly Uint8Array[] | undefined;
-  /** Default `control`, `data` and `gossip`. Messages for a channel that a peer lacks travel on `data`. */
+  /** Default `control`, `data`, `gossip`, `events` and `telemetry`. Messages for a channel that a peer lacks travel on `data`. */
   readonly channels?: readonly ChannelDeclaration[];
   /**
    * Chooses another channel for a message that is to travel on `channel`, by what it is and how long it is encoded. Messages that change their

@@ -19,20 +19,20 @@ describe('a session', () => {
     } satisfies PeerIdentity);
     expect(b.peer('a').identity.address).toEqual(a.address);
     expect([a.peer('b').dialled, b.peer('a').dialled, a.peer('b').open]).toEqual([true, false, true]);
-    expect(world.network.stats().connections).toBe(6);
+    expect(world.network.stats().connections).toBe(10);
   });
 
   test('carries messages of every channel both ways, in order', async () => {
     const world = new World(1, { delay: 5, jitter: 20, loss: 0.1 });
     const [a, b] = await world.pair();
     for (let index = 0; index < 300; index++) {
-      for (const channel of ['control', 'data', 'gossip']) {
+      for (const channel of ['control', 'data', 'gossip', 'events', 'telemetry']) {
         expect(a.peer('b').send(channel, [channel, index])).toBe('sent');
         b.peer('a').send(channel, { channel, index });
       }
     }
     await world.clock.advance(5_000);
-    for (const channel of ['control', 'data', 'gossip']) {
+    for (const channel of ['control', 'data', 'gossip', 'events', 'telemetry']) {
       const got = b.messages.filter(([, on]) => on === channel).map(([, , message]) => message);
       expect(got).toEqual(Array.from({ length: 300 }, (_, index) => [channel, index]));
       expect(a.messages.filter(([, on]) => on === channel).length).toBe(300);
@@ -337,7 +337,7 @@ describe('two nodes that dial each other at once', () => {
     expect(right).toBe(second.peer(first.name));
     expect([left.open, right.open]).toEqual([true, true]);
     expect(left.dialled).not.toBe(right.dialled);
-    expect(world.network.stats().connections).toBe(6);
+    expect(world.network.stats().connections).toBe(10);
     a.peer('b').send('data', 'to b');
     b.peer('a').send('data', 'to a');
     await world.clock.advance(5_000);
@@ -590,6 +590,6 @@ describe('many sessions', () => {
     await world.settled(Promise.all(dials));
     await world.clock.advance(1_000);
     expect(nodes.map(node => node.endpoint.peers.size)).toEqual([3, 3, 3, 3]);
-    expect(world.network.stats().connections).toBe(6 * 6);
+    expect(world.network.stats().connections).toBe(6 * 10);
   });
 });
