@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from '@foundation-ts/core';
-import { Authority } from '../../packages/transport/test/certificates.js';
+import { Authority } from '../support/certificates.js';
 import { Program } from './program.js';
 import { type Carrier, RawPeer, type RawPeerInit, RawSocket } from './raw-peer.js';
 

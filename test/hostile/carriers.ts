@@ -1,5 +1,5 @@
 /** Attacks on what carries the frames: the upgrade to WebSocket and its frames, and the TLS handshake. */
-import { Authority } from '../../packages/transport/test/certificates.js';
+import { Authority } from '../support/certificates.js';
 import { type Attack, untilClosed, wait } from './attack.js';
 import { RawSocket, requestHead, upgradeLines, wsHeader } from './raw-peer.js';
 

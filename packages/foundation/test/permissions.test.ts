@@ -14,7 +14,7 @@ import {
   topic,
 } from 'foundation-ts';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { Authority } from '../../transport/test/certificates.js';
+import { Authority } from '../../../test/support/certificates.js';
 
 const authority = new Authority('cluster authority');
 const credentials = (name: string, ...roles: string[]) =>
@@ -248,12 +248,15 @@ describe.each(['tcp', 'ws'] as const)('permissions over %s', transport => {
     mine = credentials('w', 'ops');
     await expect(w.spawn(Other(), { on: 'a' })).rejects.toMatchObject(refused);
     await w.disconnect('a');
-    await expect.poll(() => a.cluster.permits('w', 'observe'), { timeout: 10_000 }).toBe(true);
+    const isConnected = (): boolean => w.cluster.isVisible('a', a.incarnation);
+    await expect.poll(() => a.cluster.permits('w', 'observe') && isConnected(), { timeout: 10_000 }).toBe(true);
     expect(await (await w.spawn(Other(), { on: 'a' })).call('ping')).toBe('pong');
     mine = worker;
     await a.disconnect('w');
     await expect
-      .poll(() => a.cluster.permits('w', 'message') && !a.cluster.permits('w', 'exit'), { timeout: 10_000 })
+      .poll(() => a.cluster.permits('w', 'message') && !a.cluster.permits('w', 'exit') && isConnected(), {
+        timeout: 10_000,
+      })
       .toBe(true);
     await expect(w.spawn(Other(), { on: 'a' })).rejects.toMatchObject(refused);
   });

@@ -6,12 +6,12 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import { FoundationError, silentLog, systemClock, systemRandom, Telemetry } from '@foundation-ts/core';
 import { transportSuite } from '@foundation-ts/testing/transport-suite';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { Authority } from '../../../test/support/certificates.js';
 import { createCodec, Endpoint, type EndpointInit, type Peer, type Transport } from '../src/index.js';
 import { tcp } from '../src/tcp/index.js';
 import { certifiedBy, identityOf, namesNode } from '../src/tls/identity.js';
 import { type TlsOptions, type TlsProvider, tlsFiles } from '../src/tls/index.js';
 import { ws } from '../src/ws/index.js';
-import { Authority } from './certificates.js';
 
 const ours = new Authority('our authority');
 const theirs = new Authority('their authority');
