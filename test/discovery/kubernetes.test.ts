@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KubernetesInit, kubernetes } from '@foundation-ts/discovery/kubernetes';
@@ -434,7 +434,6 @@ describe.skipIf(noKubectl !== undefined)('the stub, to kubectl', () => {
   let env: NodeJS.ProcessEnv;
   const children: ChildProcess[] = [];
 
-  /** @param input - on its standard input */
   const kubectl = (...args: string[]): Promise<{ readonly code: number | null; readonly text: string }> => {
     const child = spawn('kubectl', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     children.push(child);
@@ -500,4 +499,70 @@ describe.skipIf(noKubectl !== undefined)('the stub, to kubectl', () => {
     api.layToken();
     expect((await kubectl('get', 'pods')).code).toBe(0);
   });
+
+  test('reads the manifests of the guide, which grant what the strategy needs and no more', async () => {
+    const guide = readFileSync(new URL('../../docs/guide/kubernetes.md', import.meta.url), 'utf8');
+    const blocks = [...guide.matchAll(/^```yaml\n(.*?)^```/gms)].map(match => match[1] as string);
+    const kinds: string[] = [];
+    for (const [index, block] of blocks.entries()) {
+      const file = join(folder, `manifest-${index}.yaml`);
+      writeFileSync(file, block);
+      // the server's schemas are not there to validate against: the client's types are
+      const args = ['create', '--dry-run=client', '--validate=false', '-o', 'json', '-f', file];
+      const { code, text } = await kubectl(...args);
+      expect({ code, text: code === 0 ? '' : text }).toEqual({ code: 0, text: '' });
+      // one after the other, or as one list: versions differ
+      const printed = text.split(/(?<=^\})\n/m).filter(json => json.trim() !== '');
+      const manifests = printed.map(json => JSON.parse(json) as Manifest);
+      for (const manifest of manifests.flatMap(one => (one.kind === 'List' ? (one.items ?? []) : [one]))) {
+        kinds.push(manifest.kind);
+        if (manifest.kind === 'Role')
+          expect(rightsOf(manifest)).toMatch(/^(pods|endpointslices\.discovery\.k8s\.io): list,watch$/);
+        if (manifest.spec?.template !== undefined) checkPods(manifest);
+      }
+    }
+    const first = ['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'Deployment', 'PodDisruptionBudget'];
+    expect(kinds).toEqual([...first, 'Service', 'StatefulSet', 'Role']);
+  });
 });
+
+interface Manifest {
+  readonly kind: string;
+  readonly items?: readonly Manifest[];
+  readonly rules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+  readonly spec?: {
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly template?: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: {
+        readonly terminationGracePeriodSeconds: number;
+        readonly containers: readonly { readonly env: readonly { name: string; valueFrom: object }[] }[];
+      };
+    };
+  };
+}
+
+function rightsOf({ rules = [] }: Manifest): string {
+  return rules
+    .map(({ apiGroups, resources, verbs }) => {
+      const group = apiGroups.join() === '' ? '' : `.${apiGroups}`;
+      return `${resources}${group}: ${verbs}`;
+    })
+    .join('; ');
+}
+
+/** The pods have the label that the guide's program selects, and the environment that it counts on. */
+function checkPods({ spec }: Manifest): void {
+  const template = spec?.template;
+  expect(template?.metadata.labels).toEqual({ app: 'shop' });
+  expect(spec?.selector.matchLabels).toEqual({ app: 'shop' });
+  expect(template?.spec.terminationGracePeriodSeconds).toBeGreaterThan(10);
+  const env = Object.fromEntries(
+    template?.spec.containers[0]?.env.map(({ name, valueFrom }) => [name, valueFrom]) ?? [],
+  );
+  expect(env).toMatchObject({
+    FOUNDATION_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
+    FOUNDATION_HOST: { fieldRef: { fieldPath: 'status.podIP' } },
+    FOUNDATION_SECRET: { secretKeyRef: { name: 'shop-cluster', key: 'secret' } },
+  });
+}
