@@ -4,7 +4,7 @@ import { TimeoutError } from './patience.js';
 import type { Ending, RunningWorker, WorkerHost } from './worker-host.js';
 
 /** How long a worker may take to start; milliseconds. */
-const startTimeout = 20_000;
+const startTimeout = 60_000;
 /** How long a worker may take to end; longer than a node takes to drain. */
 const endTimeout = 20_000;
 
