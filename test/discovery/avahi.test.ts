@@ -124,4 +124,27 @@ describe.skipIf(missing !== undefined)('mdns beside avahi', () => {
     await running.end();
     await late.end();
   });
+
+  test('finds all again after its interface was down', async () => {
+    const friend = avahi.publish('friend', type, 4_999, ['cluster=shop']);
+    const running = node('e', 4_374);
+    const own = `tcp://${hosts.address(1)}:4374`;
+    const both = `tcp://${hosts.address(0)}:4999 ${own}`;
+    const sees = (wanted: string): Promise<number> =>
+      until(
+        () => running.last('set')?.addresses?.join(' ') === wanted,
+        () => `${wanted}: ${JSON.stringify(running.told)} ${running.errors}`,
+      );
+    await sees(both);
+    hosts.link(1, 'interface', 'down');
+    await sees(own);
+    hosts.link(1, 'interface', 'up');
+    await sees(both);
+    await until(
+      () => avahi.browse(type).some(({ name }) => name === 'e'),
+      () => 'avahi to see it too',
+    );
+    await running.end();
+    await friend.end();
+  });
 });

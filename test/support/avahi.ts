@@ -77,7 +77,9 @@ export class Avahi implements Disposable {
 
   /** What is under a type now. */
   browse(type: string): readonly Resolved[] {
-    const text = this.#hosts.runToEnd(this.#index, 'avahi-browse', ['-rptk', type], this.#env);
+    // it waits forever for a service that goes away while it resolves it
+    const script = `timeout 5 avahi-browse -rptk ${type} || test $? -eq 124`;
+    const text = this.#hosts.runToEnd(this.#index, 'sh', ['-c', script], this.#env);
     return text.split('\n').flatMap(line => {
       const [kind, , , name = '', , , host = '', address = '', port, texts = ''] = line.split(';');
       if (kind !== '=') return [];

@@ -6,26 +6,15 @@ import {
   MDNS_EVICT_AGE,
   MDNS_GOODBYE_DELAY,
   MDNS_MAX_HOST_ADDRESSES,
-  MDNS_REFRESH_AT,
-  MDNS_REFRESH_SPREAD,
   MDNS_RESOLVE_WAITS,
   MDNS_SPREAD_MAX,
   MDNS_SPREAD_MIN,
 } from './defaults.js';
+import { born, isStale, type Life, renewed, shorten } from './mdns-life.js';
 import { isLoopbackAddress } from './mdns-link.js';
 import type { MdnsMoment } from './mdns-prober.js';
 import { type MdnsQuestion, type MdnsRecord, sameName } from './mdns-record.js';
 import { readTexts } from './mdns-registration.js';
-
-/** How long a record is believed, and when to ask for it again. */
-interface Life {
-  receivedAt: number;
-  /** ms */
-  ttl: number;
-  expiresAt: number;
-  refreshAt: number;
-  refreshes: number;
-}
 
 interface CachedInstance {
   readonly link: string;
@@ -334,46 +323,6 @@ function askSoon(cache: MdnsCache, instance: CachedInstance, { now, random }: Md
   if (instance.asks >= MDNS_RESOLVE_WAITS.length) return;
   instance.askAt = Math.min(instance.askAt, now + MDNS_SPREAD_MIN + (MDNS_SPREAD_MAX - MDNS_SPREAD_MIN) * random());
   cache.dueAt = Math.min(cache.dueAt, instance.askAt);
-}
-
-/** Whether it is time to ask for a record again; notes that this was done. */
-function isStale(cache: MdnsCache, life: Life | undefined, { now, random }: MdnsMoment): boolean {
-  if (life === undefined) return false;
-  const stale = life.refreshAt <= now && life.expiresAt > now;
-  if (stale) {
-    life.refreshes++;
-    life.refreshAt = refreshTime(life, random());
-  }
-  cache.dueAt = Math.min(cache.dueAt, life.refreshAt, life.expiresAt);
-  return stale;
-}
-
-function refreshTime(
-  { receivedAt, ttl, refreshes }: Pick<Life, 'receivedAt' | 'ttl' | 'refreshes'>,
-  random: number,
-): number {
-  const part = MDNS_REFRESH_AT[refreshes];
-  return part === undefined ? Number.POSITIVE_INFINITY : receivedAt + ttl * (part + MDNS_REFRESH_SPREAD * random);
-}
-
-/** @param seconds - the TTL that was told */
-function born(cache: MdnsCache, seconds: number, { now, random }: MdnsMoment): Life {
-  const ttl = seconds * 1_000;
-  const refreshAt = refreshTime({ receivedAt: now, ttl, refreshes: 0 }, random());
-  cache.dueAt = Math.min(cache.dueAt, refreshAt);
-  return { receivedAt: now, ttl, expiresAt: now + ttl, refreshAt, refreshes: 0 };
-}
-
-function renewed(cache: MdnsCache, life: Life, seconds: number, moment: MdnsMoment): Life {
-  if (seconds > 0) return born(cache, seconds, moment);
-  shorten(cache, life, moment.now + MDNS_GOODBYE_DELAY);
-  return life;
-}
-
-function shorten(cache: MdnsCache, life: Life, expiresAt: number): void {
-  life.expiresAt = Math.min(life.expiresAt, expiresAt);
-  life.refreshAt = Number.POSITIVE_INFINITY;
-  cache.dueAt = Math.min(cache.dueAt, life.expiresAt);
 }
 
 /** Forgets instances that led nowhere, which is what a flood of invented ones does; not at each of them. */
