@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isFoundationError } from '@foundation-ts/core';
 import { resolveConfiguration, withOrigin } from './configuration.js';
 import type { Environment } from './configuration-environment.js';
 import { configurationRows, describeConfiguration } from './configuration-text.js';
-import { checkOptions } from './start-options.js';
+import { strategyOf } from './keywords.js';
+import { checkOptions, type StartOptions } from './start-options.js';
 
 /** What the command `foundation` gets from its process. */
 export interface CommandWorld {
@@ -57,15 +59,17 @@ export async function runCommand(args: readonly string[], world: CommandWorld): 
   }
 }
 
-async function config(args: readonly string[], { env, cwd, out }: CommandWorld): Promise<void> {
-  const { help, json, profile, cwd: folder } = configArguments(args);
+async function config(args: readonly string[], world: CommandWorld): Promise<void> {
+  const { help, json, profile, cwd: folder = '.' } = configArguments(args);
+  const { out } = world;
   if (help) return out(CONFIG_HELP);
-  const configuration = await resolveConfiguration(
-    {},
-    { env: profile === undefined ? env : { ...env, NODE_ENV: profile }, cwd: resolve(cwd, folder ?? '.') },
-  );
+  const cwd = resolve(world.cwd, folder);
+  if (!existsSync(cwd)) throw new UsageError(`--cwd is '${folder}', but there is no ${cwd}.\n\n${CONFIG_HELP}`);
+  const env = profile === undefined ? world.env : { ...world.env, NODE_ENV: profile };
+  const configuration = await resolveConfiguration({}, { env, cwd });
   try {
     checkOptions(configuration.options);
+    await checkStrategies(configuration.options);
   } catch (error) {
     throw withOrigin(error, configuration);
   }
@@ -74,6 +78,15 @@ async function config(args: readonly string[], { env, cwd, out }: CommandWorld):
   out(
     `${JSON.stringify({ profile: chosen, file, options: configurationRows(configuration), warnings }, undefined, 2)}\n`,
   );
+}
+
+/** Makes the strategies that keywords stand for, which checks their options. */
+async function checkStrategies({ cluster, topologies = {} }: StartOptions): Promise<void> {
+  if (cluster !== undefined && typeof cluster !== 'boolean') await strategyOf(cluster);
+  for (const [name, { strategy }] of Object.entries(topologies)) {
+    if (typeof strategy === 'string' || 'strategy' in strategy)
+      await strategyOf(strategy, `topologies.${name}.strategy`);
+  }
 }
 
 function configArguments(args: readonly string[]) {

@@ -85,7 +85,7 @@ const WANTED: Readonly<Record<string, string>> = {
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''));
   } catch (error) {
     const { message } = error as Error;
     // Without the piece of the file that V8 quotes, and so without the error itself: it may be a secret.

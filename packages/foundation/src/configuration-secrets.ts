@@ -5,7 +5,10 @@ const SECRET = /secret|password|passphrase|credential|token|private|^auth$|^key$
 
 /** Whether what stands at a path (`['cluster', 'password']`) must not be shown. */
 export function isSecret(path: readonly string[]): boolean {
-  return path.some(name => SECRET.test(name)) || path[0] === 'tls';
+  const [option] = path;
+  // A topology or a role may be called 'private'.
+  const named = option === 'topologies' || option === 'permissions';
+  return option === 'tls' || path.some((name, index) => SECRET.test(name) && !(named && index === 1));
 }
 
 /** What is shown instead of a secret. */

@@ -190,9 +190,11 @@ export function optionRows(): readonly OptionRow[] {
   });
 }
 
-/** The environment variable of an option, if it has one. */
+/** The environment variable of an option, if it has one: also of `cluster.appName`, which stands in that of `cluster`. */
 export function variableFor(path: string): string | undefined {
-  return optionRows().find(row => row.path === path)?.variable;
+  const own = optionRows().find(row => row.path === path)?.variable;
+  const parent = path.lastIndexOf('.');
+  return own ?? (parent === -1 ? undefined : variableFor(path.slice(0, parent)));
 }
 
 function variableOf(path: string): string {

@@ -112,7 +112,7 @@ class Words {
 /** What a keyword stands for. */
 function inFull({ cluster, host = '127.0.0.1', port = NODE_PORT }: StartOptions): readonly string[] {
   if (cluster === undefined || typeof cluster === 'boolean') return [];
-  const form = withoutSecrets(fullForm(cluster, { loopback: isLoopback(host), port }));
+  const form = withoutSecrets(fullForm(cluster, { loopback: isLoopback(host), port: port || undefined }));
   return ['', `cluster, in full: topologies: ${inspect(form, { depth: 8, breakLength: Number.POSITIVE_INFINITY })}`];
 }
 

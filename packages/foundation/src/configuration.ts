@@ -84,13 +84,19 @@ function fileOf(
   return findFile(env, cwd, [cwd, application.folder]);
 }
 
-/** The same error, which also says where the wrong option stands if that is not in the arguments. */
-export function withOrigin(error: unknown, { origins, file }: Configuration): unknown {
-  if (!(error instanceof FoundationError) || typeof error.details?.option !== 'string') return error;
-  const path = error.details.option.replace(/\[.*$/, '');
+/** What was given at a path, below it or above it; of an option that is missing, beside it. */
+function given(path: string, origins: ReadonlyMap<string, Origin>): string | undefined {
   const at = [...origins.keys()].find(
     known => known === path || known.startsWith(`${path}.`) || path.startsWith(`${known}.`),
   );
+  const parent = path.lastIndexOf('.');
+  return at ?? (parent === -1 ? undefined : given(path.slice(0, parent), origins));
+}
+
+/** The same error, which also says where the wrong option stands if that is not in the arguments. */
+export function withOrigin(error: unknown, { origins, file }: Configuration): unknown {
+  if (!(error instanceof FoundationError) || typeof error.details?.option !== 'string') return error;
+  const at = given(error.details.option.replace(/\[.*$/, ''), origins);
   const origin = at === undefined ? undefined : origins.get(at);
   if (at === undefined || origin === undefined || origin === 'argument') return error;
   const place = origin === 'environment' ? (variableFor(at) ?? 'the environment') : `${file} (${origin})`;

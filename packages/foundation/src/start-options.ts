@@ -8,16 +8,18 @@ import {
   type Log,
   type LogLevel,
   type Random,
+  silentLog,
   stderrLog,
 } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
 import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
+import { isPlain } from './configuration-merge.js';
 import { OPTIONS } from './configuration-table.js';
 import { checkSecrets, LOG_LEVELS } from './configuration-values.js';
 import { checkKeyword, type KeywordOptions, type StrategyKeyword } from './keywords.js';
 import { checkDetect } from './mortal.js';
-import type { ThreadOptions } from './thread-options.js';
+import { resolveThreads, type ThreadOptions } from './thread-options.js';
 import { checkTopologies, type Topologies } from './topologies.js';
 
 /** What `cluster: true` goes by where it is not on its own; see {@link StartOptions.detect}. */
@@ -124,6 +126,29 @@ export function checkOptions(options: StartOptions): void {
     throw invalidOption('host', host, 'an address at which the other nodes can dial this one');
   }
   checkTransport(options);
+  checkValues(options);
+  givenSecrets(options);
+  resolveLog(options.log, silentLog);
+  if (options.threads !== undefined) resolveThreads(options.threads);
+}
+
+/** What is handed on, and would fail later or not at all. */
+function checkValues(options: StartOptions): void {
+  const check = (option: keyof StartOptions, allowed: string, fits: (value: unknown) => boolean): void => {
+    if (options[option] !== undefined && !fits(options[option])) throw invalidOption(option, options[option], allowed);
+  };
+  const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+  const isMore = (value: unknown): boolean => typeof value === 'number' && value > 0;
+  const isName = (value: unknown): boolean => isText(value) && !/\s/.test(value as string);
+  for (const option of ['name', 'clusterId'] as const) check(option, 'a text without white space', isName);
+  check('zone', 'a text', isText);
+  check('port', '0 to 65535', port => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535);
+  check('joinTimeout', 'milliseconds, 0 or more', time => time === 0 || isMore(time));
+  check('roles', "a list of texts, such as ['web']", roles => Array.isArray(roles) && roles.every(isText));
+  check('metadata', 'an object of plain JSON values', isPlain);
+  check('strictMessages', 'true, false', value => typeof value === 'boolean');
+  check('longMailbox', 'messages, more than 0, or Infinity', isMore);
+  check('slowHandler', 'milliseconds, more than 0, or Infinity', isMore);
 }
 
 /** How the others are found is said in one way. */

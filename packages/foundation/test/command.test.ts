@@ -72,10 +72,56 @@ describe('foundation config', () => {
   });
 
   test.each([
+    [{ secret: 'short' }, "'secret' is '5 bytes long'"],
+    [{ port: '4370' }, "'port' is '4370'"],
+    [{ port: 65_536 }, "'port' is 65536"],
+    [{ name: 'a b' }, "'name' is 'a b'"],
+    [{ zone: 1 }, "'zone' is 1"],
+    [{ roles: 'web' }, "'roles' is 'web'"],
+    [{ metadata: 3 }, "'metadata' is 3"],
+    [{ joinTimeout: -1 }, "'joinTimeout' is -1"],
+    [{ strictMessages: 1 }, "'strictMessages' is 1"],
+    [{ longMailbox: 0 }, "'longMailbox' is 0"],
+    [{ log: 'loud' }, "'log' is 'loud'"],
+    [{ threads: { count: 2 } }, "'threads.entry' is undefined"],
+    [{ cluster: { strategy: 'gossip', prt: 1 } }, "'cluster': gossip has no option 'prt' (did you mean 'port'?)"],
+    [{ topologies: { a: { strategy: { strategy: 'dns' } } } }, "'topologies.a.strategy.query' is undefined"],
+  ])('finds wrong before a start what would be wrong at it, and says where it stands: %j', async (config, message) => {
+    const file = join(folder, 'foundation.config.json');
+    writeFileSync(file, `\uFEFF${JSON.stringify(config)}`);
+    const { code, out, err } = await run(['config']);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(message);
+    expect(err).toContain(`It comes from ${file} (file).`);
+  });
+
+  test('of a keyword in the environment it says the variable, also of what is missing there', async () => {
+    const wrong = await run(['config'], { FOUNDATION_CLUSTER: '{"strategy":"dns"}' });
+    expect(wrong.err).toMatch(/'cluster.query' is undefined; .* It comes from FOUNDATION_CLUSTER\.$/m);
+    const { out } = await run(['config'], {
+      FOUNDATION_CLUSTER: '{"strategy":"dns","query":"a.b"}',
+      FOUNDATION_PORT: '0',
+    });
+    expect(out).toMatch(/^cluster\.query +'a\.b' +environment \(FOUNDATION_CLUSTER\)$/m);
+    expect(out).toContain("in full: topologies: { dns: { strategy: { strategy: 'dns', query: 'a.b' }, overlay");
+  });
+
+  test('a topology called private is no secret, what it holds may be', async () => {
+    const redis = { strategy: 'redis', options: { password: 'hunter2' } };
+    const config = { topologies: { private: { strategy: redis } } };
+    writeFileSync(join(folder, 'foundation.config.json'), JSON.stringify(config));
+    const { out } = await run(['config']);
+    expect(out).toMatch(
+      /^topologies\.private +\{ strategy: \{ strategy: 'redis', options: \{ password: \(set, 7 bytes\)/m,
+    );
+  });
+
+  test.each([
     [[], /^A command is missing\.\n\nUsage: foundation/],
     [['frobnicate'], /^There is no command 'frobnicate'/],
     [['config', '--frob'], /--frob.*\n\nUsage: foundation config/],
     [['config', 'extra'], /extra/],
+    [['config', '--cwd', 'nowhere'], /--cwd is 'nowhere', but there is no /],
     [['config', '--profile', 'prod'], /--profile is 'prod'; allowed: development, test, production/],
   ])('wrong arguments: exit code 2: %o', async (args, message) => {
     expect(await run(args)).toEqual({ code: 2, out: '', err: expect.stringMatching(message) });
