@@ -139,8 +139,9 @@ function checkValues(options: StartOptions): void {
   };
   const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
   const isMore = (value: unknown): boolean => typeof value === 'number' && value > 0;
-  const isName = (value: unknown): boolean => isText(value) && !/\s/.test(value as string);
-  for (const option of ['name', 'clusterId'] as const) check(option, 'a text without white space', isName);
+  const isName = (value: unknown): boolean => isText(value) && /^[^\s\p{Cc}]{1,255}$/u.test(value as string);
+  for (const option of ['name', 'clusterId'] as const)
+    check(option, '1 to 255 characters without white space and control characters', isName);
   check('zone', 'a text', isText);
   check('port', '0 to 65535', port => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535);
   check('joinTimeout', 'milliseconds, 0 or more', time => time === 0 || isMore(time));
