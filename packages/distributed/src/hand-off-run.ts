@@ -73,6 +73,8 @@ export class HandOffRun {
   #bytes = 0;
   #deathReason: ExitReason = 'normal';
   #sent = false;
+  /** How often it had moved before. */
+  #moves = 0;
   #timer: Timer | undefined = undefined;
   /** Why the child stayed, if it did. */
   failure: Error | undefined = undefined;
@@ -119,9 +121,13 @@ export class HandOffRun {
     this.#child.onDeath = undefined;
   }
 
+  /** The target may have handed it on, and left, before its answer came: then whom it gave it to holds the name by more moves. */
   #claimed(pid: Pid): void {
-    if (pid.node === this.#target.name && pid.incarnation === this.#target.incarnation)
-      this.#step({ type: 'runs-there', pid });
+    const { node, registry } = this.#host;
+    const atTarget = pid.node === this.#target.name && pid.incarnation === this.#target.incarnation;
+    const remote = pid.node !== node.name || pid.incarnation !== node.incarnation;
+    const moves = registry.holder(this.#child.id)?.claim[2] ?? 0;
+    if (atTarget || (this.#sent && remote && moves > this.#moves)) this.#step({ type: 'runs-there', pid });
   }
 
   #targetChanged(event: string, incarnation: number): void {
@@ -208,6 +214,7 @@ export class HandOffRun {
     const { id, entry, process } = this.#child;
     const { program } = process;
     this.#sent = true;
+    this.#moves = this.#host.registry.ownClaim(id)?.[2] ?? 0;
     const handed: Handed = {
       token: this.#token,
       id,
