@@ -16,8 +16,10 @@ export const MAX_ADAPTIVE_WINDOW = 16 * MIB;
 export const WINDOW_SHARE = 32 * MIB;
 /** A window is this many times what the link carries in its least round trip. */
 export const WINDOW_GAIN = 2;
-/** Round trips count as this long at least: shorter than that is the event loop, not the link; milliseconds. */
-export const WINDOW_MIN_ROUND_TRIP = 0.5;
+/** Round trips count as this long at least, milliseconds: of two processes of one machine less is measured, but no read, copy and write done. */
+export const WINDOW_MIN_ROUND_TRIP = 0.1;
+/** What a link carries in this time may be under way on any, up to the window of the beginning; milliseconds. It is the delay that a busy event loop hides. */
+export const WINDOW_QUEUE = 1;
 /** A sample of the bandwidth takes a round trip, and this long at least, milliseconds. */
 export const WINDOW_SAMPLE = 5;
 /** Samples of the bandwidth of which the best counts. */

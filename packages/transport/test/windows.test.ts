@@ -83,6 +83,23 @@ describe('a window that follows the link', () => {
     expect(roundTrips?.buckets.reduce((sum, count) => sum + count, 0)).toBe(roundTrips?.count);
   });
 
+  test.each([
+    // On one machine: hardly more than in the beginning, however fast it is, since more only waits (0.2 ms × 2 GB/s).
+    { least: 0.07, rate: 2_000_000, window: 400_000 },
+    { least: 0.07, rate: 500_000, window: 256 * KIB },
+    // What waits on a slow link is felt: 1 ms of it at most, or the least.
+    { least: 0.07, rate: 200_000, window: 200_000 },
+    { least: 0.07, rate: 12_500, window: 128 * KIB },
+    { least: 20, rate: 125_000, window: 5_000_000 },
+  ])('comes to $window bytes at $rate bytes and a round trip of $least ms', ({ least, rate, window }) => {
+    const roundTrip = new LeastRoundTrip();
+    roundTrip.answered(0, least);
+    const share = { left: 20 * MIB };
+    const followed = new ReceiveWindow({ start: 256 * KIB, floor: 128 * KIB, cap: 16 * MIB, share, roundTrip });
+    for (let now = 1_000; now < 2_000; now++) followed.received(rate, now);
+    expect(followed.size).toBe(window);
+  });
+
   test('stays within its bounds and shares what a peer may have, whatever arrives when', () => {
     const arrivals = fc.array(
       fc.record({ bytes: fc.integer({ min: 0, max: 10 * MIB }), after: fc.double({ min: 0, max: 50, noNaN: true }) }),

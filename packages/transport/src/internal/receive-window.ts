@@ -1,4 +1,4 @@
-import { WINDOW_GAIN, WINDOW_MIN_ROUND_TRIP, WINDOW_RATE_SAMPLES, WINDOW_SAMPLE } from '../defaults.js';
+import { WINDOW_GAIN, WINDOW_MIN_ROUND_TRIP, WINDOW_QUEUE, WINDOW_RATE_SAMPLES, WINDOW_SAMPLE } from '../defaults.js';
 import type { LeastRoundTrip } from './round-trip.js';
 
 /** Bytes of window that all adaptive connections of one peer share beyond what each began with. */
@@ -17,7 +17,8 @@ export interface ReceiveWindowInit {
 /**
  * How much a sender may have under way to us on one connection: twice what the link carries in its least round trip (bandwidth × round
  * trip, the bandwidth being the best of the last samples). Twice, so that a window that is too small doubles with each round trip, and
- * a full link still has something to send while credit travels. Since each connection's share of the bandwidth counts, a peer's
+ * a full link still has something to send while credit travels. Where the round trip is short what counts is what the two event loops have
+ * at hand: a fast link keeps the window of the beginning. Since each connection's share of the bandwidth counts, a peer's
  * bulk channels share the window of the link.
  */
 export class ReceiveWindow {
@@ -52,7 +53,9 @@ export class ReceiveWindow {
     if (this.#rates.length > WINDOW_RATE_SAMPLES) this.#rates.shift();
     this.#since = now;
     this.#bytes = 0;
-    this.#resize(Math.ceil(WINDOW_GAIN * Math.max(least, WINDOW_MIN_ROUND_TRIP) * Math.max(...this.#rates)));
+    const rate = Math.max(...this.#rates);
+    const needed = WINDOW_GAIN * Math.max(least, WINDOW_MIN_ROUND_TRIP) * rate;
+    this.#resize(Math.ceil(Math.max(needed, Math.min(this.#init.start, WINDOW_QUEUE * rate))));
   }
 
   /** The connection is over: its part of the share is free. */
