@@ -88,7 +88,8 @@ module.exports = {
       comment: 'Every package that is imported stands in the importing package.json.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+      // An optional peer stands among the development dependencies too, so that it is there to test with.
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['npm-peer'] },
     },
     ...undeclared(),
     {
