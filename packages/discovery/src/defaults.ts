@@ -74,6 +74,8 @@ export const DNS_MAX_STRAYS = 64;
 export const DNS_MAX_JUMPS = 64;
 /** Most CNAME records followed in one answer. */
 export const DNS_MAX_ALIASES = 16;
+/** How often a server is asked on for the target of an alias that its answer left out. */
+export const DNS_MAX_FOLLOWED = 4;
 /** Most addresses taken of one look-up or file. */
 export const MAX_ADDRESSES = 4_096;
 /** Most SRV targets taken of one look-up. */
@@ -200,6 +202,8 @@ export const MDNS_RETRY_MAX = 30_000;
 export const MDNS_DROP_REPORT_INTERVAL = 1_000;
 /** How long changes of the set are gathered before they are told, ms. */
 export const MDNS_SETTLE = 10;
+/** How long a node that knows only itself waits for answers to its first question before it says so, ms. */
+export const MDNS_FIRST_ROUND = 300;
 
 /** Under which keys of a store (etcd, redis) nodes are found. */
 export const STORE_PREFIX = 'foundation';

@@ -5,6 +5,8 @@ import type { DnsAnswer, DnsRecord, DnsServiceRecord } from './dns-message.js';
 export interface DnsFound<T> {
   readonly found: readonly T[];
   readonly ttl: number | undefined;
+  /** The name is an alias of this one, of which the answer says nothing: it is to be asked for. */
+  readonly alias: string | undefined;
 }
 
 /** The IP addresses of a name; none also for a name that does not exist. */
@@ -12,7 +14,7 @@ export function hostsOf(answer: DnsAnswer, name: string, type: 'A' | 'AAAA'): Dn
   const { owner, ttl } = followAliases(answer.answers, name);
   const records = answer.answers.filter(record => record.type === type && record.name === owner);
   const found = records.flatMap(record => ('address' in record ? [record.address] : []));
-  return { found, ttl: leastTtl(answer, records, ttl) };
+  return { found, ttl: leastTtl(answer, records, ttl), alias: openAlias(answer, records, name, owner) };
 }
 
 /** The services of a name, the preferred first (priority, then weight); of too many, those. */
@@ -25,7 +27,13 @@ export function servicesOf(answer: DnsAnswer, name: string): DnsFound<DnsService
     .filter(({ target, port }) => target !== '' && port > 0)
     .sort((left, right) => left.priority - right.priority || right.weight - left.weight)
     .slice(0, DNS_MAX_TARGETS);
-  return { found, ttl: leastTtl(answer, records, ttl) };
+  return { found, ttl: leastTtl(answer, records, ttl), alias: openAlias(answer, records, name, owner) };
+}
+
+/** A resolver follows aliases; other servers leave off where they know no more, without a SOA record that would say that there is nothing. */
+function openAlias(answer: DnsAnswer, records: readonly DnsRecord[], name: string, owner: string): string | undefined {
+  const open = answer.code === 0 && answer.negativeTtl === undefined && records.length === 0 && owner !== name;
+  return open ? owner : undefined;
 }
 
 function followAliases(records: readonly DnsRecord[], name: string): { readonly owner: string; readonly ttl: number } {

@@ -1,9 +1,9 @@
-import type { Address } from '@foundation-ts/core';
+import { type Address, FoundationError } from '@foundation-ts/core';
 import { toAddress } from './advertised.js';
-import { DNS_TARGETS_AT_ONCE } from './defaults.js';
-import { hostsOf, servicesOf } from './dns-answer.js';
+import { DNS_MAX_FOLLOWED, DNS_TARGETS_AT_ONCE } from './defaults.js';
+import { type DnsFound, hostsOf, servicesOf } from './dns-answer.js';
 import { DnsClient } from './dns-client.js';
-import type { DnsServiceRecord } from './dns-message.js';
+import type { DnsAnswer, DnsQuestion, DnsServiceRecord } from './dns-message.js';
 import { type DnsServer, systemServers } from './dns-server.js';
 import type { LookupPart, LookupParts } from './lookup-state.js';
 import { watchLookups } from './lookup-watch.js';
@@ -39,8 +39,7 @@ export function watchHosts(
 export function watchServices(ctx: DiscoveryContext, init: DnsWatchInit): AsyncIterable<readonly Address[]> {
   const { query, protocol } = init;
   return watch(ctx, init, async client => {
-    const answer = await client.query({ name: query, type: 'SRV' });
-    const { found, ttl } = servicesOf(answer, query);
+    const { answer, found, ttl } = await askOn(client, { name: query, type: 'SRV' }, servicesOf);
     const parts = new Map<string, LookupPart>([['SRV', { addresses: [], ttl }]]);
     const unresolved: DnsServiceRecord[] = [];
     for (const service of found) {
@@ -85,12 +84,35 @@ async function askHosts(
   at: { readonly protocol: string; readonly port: number },
 ): Promise<LookupPart> {
   try {
-    const { found, ttl } = hostsOf(await client.query({ name, type }), name, type);
+    const { found, ttl } = await askOn(client, { name, type }, (answer, owner) => hostsOf(answer, owner, type));
     return { addresses: addressesOf(found, at), ttl };
   } catch (error) {
     // one of several answers: the others count
     return { error: error as Error };
   }
+}
+
+/**
+ * Asks, and asks on for the target of an alias that the answer left out.
+ * @throws (rejects) FoundationError also when aliases lead nowhere
+ */
+async function askOn<T>(
+  client: DnsClient,
+  question: DnsQuestion,
+  read: (answer: DnsAnswer, name: string) => DnsFound<T>,
+): Promise<DnsFound<T> & { readonly answer: DnsAnswer }> {
+  let [name, ttl] = [question.name, Number.POSITIVE_INFINITY];
+  for (let followed = 0; followed <= DNS_MAX_FOLLOWED; followed++) {
+    const answer = await client.query({ ...question, name });
+    const found = read(answer, name);
+    ttl = Math.min(ttl, found.ttl ?? Number.POSITIVE_INFINITY);
+    if (found.alias === undefined) return { ...found, answer, ttl: Number.isFinite(ttl) ? ttl : undefined };
+    name = found.alias;
+  }
+  throw new FoundationError(
+    'protocol',
+    `The name '${question.name}' is an alias, through others, of '${name}', for which the name server has no ${question.type} records either.`,
+  );
 }
 
 const keyOf = ({ target, port }: DnsServiceRecord, type: HostType): string => `${type} ${target}:${port}`;

@@ -88,6 +88,24 @@ describe('dns', () => {
     expect(await firstValue()).toEqual(['tcp://10.0.0.7:4370']);
   });
 
+  test('asks on for the target of an alias that a server left out, and holds a circle for a failure', async () => {
+    const alias = (name: string, data: string): Answer => ({ type: 'CNAME', name, data, ttl: 60 });
+    server.records = [alias(query, 'b.internal'), { type: 'A', name: 'b.internal', data: '10.0.0.7' }];
+    server.handler = asked => {
+      const answers = server.records.filter(({ name, type }) => name === asked.name && type !== 'AAAA');
+      asked.reply(
+        responseTo(asked, { answers: answers.filter(({ type }) => type === 'CNAME' || type === asked.type) }),
+      );
+    };
+    const { watching, ctx } = watch({ family: 4 });
+    await until(() => watching.values.length > 0, 'a first value');
+    expect(watching.last).toEqual(['tcp://10.0.0.7:4370']);
+    server.records = [alias(query, 'b.internal'), alias('b.internal', query)];
+    await until(() => ctx.failures.length > 0, 'the failure');
+    expect(ctx.failures[0]?.message).toContain("'shop.internal' is an alias");
+    expect(watching.values).toHaveLength(1);
+  });
+
   test('follows changes, and is not upset by an answer that is empty once', async () => {
     server.records = [a('10.0.0.1', 0)];
     const { watching, ctx } = watch();
