@@ -3,6 +3,7 @@ import { sameAddressSet } from './address-set.js';
 import type { Agent } from './agent-pool.js';
 import {
   MDNS_DROP_REPORT_INTERVAL,
+  MDNS_FIRST_ROUND,
   MDNS_INTERFACE_INTERVAL,
   MDNS_MAX_PACKET_BYTES,
   MDNS_RECEIVE_BURST,
@@ -30,6 +31,8 @@ import {
 import { RateLimit } from './rate-limit.js';
 import type { Advertised, DiscoveryContext } from './strategy.js';
 
+const LOUD_RENAMES = 10;
+
 /** The resolved options of mDNS. */
 export interface MdnsSettings extends MdnsRules {
   readonly interfaces: readonly string[] | undefined;
@@ -55,15 +58,19 @@ export class MdnsAgent implements Agent {
   readonly #drops: DropLog<Drop>;
   readonly #budget = new RateLimit(MDNS_RECEIVE_RATE, MDNS_RECEIVE_BURST);
   readonly #sending = new Set<Promise<void>>();
+  readonly #startedAt: number;
   #network: MdnsNetwork | undefined;
   #opening: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
   #host: string | undefined;
   #retryDelay = MDNS_RETRY_MIN;
+  #renames = 0;
+  #linkless = false;
   #wake: Timer | undefined;
   #wakeDue = Number.POSITIVE_INFINITY;
   #look: Timer | undefined;
   #settle: Timer | undefined;
+  #firstRound: Timer | undefined;
   #published: readonly Address[] = [];
   #closed = false;
 
@@ -71,6 +78,7 @@ export class MdnsAgent implements Agent {
     this.#settings = settings;
     this.#ctx = ctx;
     this.#host = ctx.self.address?.host;
+    this.#startedAt = ctx.clock.now();
     this.#state = createMdnsState(settings, ctx.self.clusterId);
     this.#drops = new DropLog({ ...dropLog, interval: MDNS_DROP_REPORT_INTERVAL }, ctx);
     const { port, interfaces } = settings;
@@ -112,7 +120,7 @@ export class MdnsAgent implements Agent {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#wake, this.#look, this.#settle]) timer?.cancel();
+    for (const timer of [this.#wake, this.#look, this.#settle, this.#firstRound]) timer?.cancel();
     this.#drops.flush();
     this.#network?.close();
     this.#network = undefined;
@@ -137,7 +145,7 @@ export class MdnsAgent implements Agent {
     try {
       const links = await this.#network.refresh();
       this.#retryDelay = MDNS_RETRY_MIN;
-      if (!this.#closed) this.#step({ type: 'links', links });
+      if (!this.#closed) this.#took(links);
     } catch (error) {
       this.#network?.close();
       this.#network = undefined;
@@ -148,6 +156,18 @@ export class MdnsAgent implements Agent {
     if (this.#closed) return;
     const jittered = wait * (0.8 + 0.4 * this.#ctx.random.next());
     this.#look = this.#ctx.clock.setTimeout(() => void this.#refresh(), jittered, { unref: true });
+  }
+
+  #took(links: readonly MdnsLink[]): void {
+    if (links.length === 0 && !this.#linkless) {
+      const { interfaces } = this.#settings;
+      this.#ctx.log.warn(
+        { node: this.#ctx.self.name, host: this.#host, interfaces },
+        'mdns discovery: the machine has no interface that serves this host and these interfaces; it is looked for again',
+      );
+    }
+    this.#linkless = links.length === 0;
+    this.#step({ type: 'links', links });
   }
 
   /** A node that is bound to loopback is found, and finds, on loopback alone; others stay off it unless it is asked for. */
@@ -202,17 +222,31 @@ export class MdnsAgent implements Agent {
 
   /** Not at once: what a packet brings is told in one value. */
   #publishSoon(): void {
-    this.#settle ??= this.#ctx.clock.setTimeout(
+    const { clock } = this.#ctx;
+    this.#settle ??= clock.setTimeout(
       () => {
         this.#settle = undefined;
-        const known = namedByMdns(this.#state);
-        if (sameAddressSet(known, this.#published)) return;
-        this.#published = known;
-        for (const watch of this.#watches) watch.push(known);
+        const wait = this.#alone() ? this.#startedAt + MDNS_FIRST_ROUND - clock.now() : 0;
+        if (wait <= 0) this.#publish();
+        else this.#firstRound ??= clock.setTimeout(() => this.#publish(), wait, { unref: true });
       },
       MDNS_SETTLE,
       { unref: true },
     );
+  }
+
+  /** Whether it names only itself, and has named nobody yet. */
+  #alone(): boolean {
+    return (
+      this.#published.length === 0 && this.#state.registration !== undefined && namedByMdns(this.#state).length === 1
+    );
+  }
+
+  #publish(): void {
+    const known = namedByMdns(this.#state);
+    if (sameAddressSet(known, this.#published)) return;
+    this.#published = known;
+    for (const watch of this.#watches) watch.push(known);
   }
 
   #schedule(): void {

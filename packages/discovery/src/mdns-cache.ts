@@ -200,8 +200,9 @@ function hearHost(
 
 /** Whether an address can be another node's, on a link of this address. */
 function isDialable(address: string, link: string): boolean {
+  if (address === '::1') return isLoopbackAddress(link);
   // of a link-local IPv6 address one had to know the interface
-  if (isIPv6(address)) return !/^(fe[89ab]|ff|::1?$)/i.test(address);
+  if (isIPv6(address)) return !/^(fe[89ab]|ff|::$)/i.test(address);
   if (!isIPv4(address)) return false;
   const first = Number(address.split('.')[0]);
   return first > 0 && first < 224 && isLoopbackAddress(address) === isLoopbackAddress(link);

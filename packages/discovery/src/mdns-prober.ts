@@ -26,6 +26,8 @@ export interface Prober {
   sent: number;
   /** When the next one is due. */
   dueAt: number;
+  /** Whether the name was announced, so that it has to be taken back. */
+  announced: boolean;
   /** When conflicts were met lately. */
   readonly conflicts: number[];
 }
@@ -35,6 +37,7 @@ export const createProber = (): Prober => ({
   attempt: 0,
   sent: 0,
   dueAt: Number.POSITIVE_INFINITY,
+  announced: false,
   conflicts: [],
 });
 
@@ -50,6 +53,7 @@ export function probe(prober: Prober, { now, random }: MdnsMoment, wait = MDNS_P
 
 export function stopProber(prober: Prober): void {
   prober.phase = 'idle';
+  prober.announced = false;
   prober.dueAt = Number.POSITIVE_INFINITY;
 }
 
@@ -63,6 +67,7 @@ export function tickProber(prober: Prober, { now }: MdnsMoment): 'probe' | 'anno
   }
   if (prober.phase === 'probing') {
     prober.phase = 'announcing';
+    prober.announced = true;
     prober.sent = 0;
   }
   prober.sent++;
@@ -82,12 +87,16 @@ export function deferProbe(prober: Prober, moment: MdnsMoment): void {
 
 /**
  * Another has the name. One who probes takes the next name; one who has it already asks first whether the other means
- * it (RFC 6762 §9).
+ * it (RFC 6762 §9). What comes before the first probe is no conflict (§8.1).
  * @returns whether there is a new name
  */
 export function meetConflict(prober: Prober, moment: MdnsMoment): boolean {
   const renamed = prober.phase === 'probing';
-  if (renamed) prober.attempt++;
+  if (renamed && prober.sent === 0) return false;
+  if (renamed) {
+    prober.attempt++;
+    prober.announced = false;
+  }
   const { conflicts } = prober;
   conflicts.push(moment.now);
   while ((conflicts[0] as number) <= moment.now - MDNS_CONFLICT_WINDOW || conflicts.length > MDNS_CONFLICTS) {

@@ -174,7 +174,7 @@ export function stepMdns(state: MdnsState, input: MdnsInput, moment: MdnsMoment)
 
 function withdraw(state: MdnsState): readonly MdnsEffect[] {
   const { registration, prober, responder } = state;
-  const goodbyes = registration === undefined || !ownsName(prober) ? [] : state.links.map(link => goodbye(state, link));
+  const goodbyes = registration === undefined || !prober.announced ? [] : state.links.map(link => goodbye(state, link));
   state.registration = undefined;
   stopProber(prober);
   resetResponder(responder);

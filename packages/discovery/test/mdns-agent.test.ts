@@ -59,6 +59,22 @@ describe('mdns agents on one network', () => {
     expect(late.sees).toEqual(addresses(2));
   });
 
+  test('one that joins names all in its first value; one that is alone says so after a while', async () => {
+    const first = world.node(1);
+    await first.watch();
+    await first.advertise();
+    await world.clock.advance(200);
+    expect(first.values).toEqual([]);
+    await world.clock.advance(150);
+    expect(first.values).toEqual([addresses(1)]);
+    await world.clock.advance(10_000);
+    const late = world.node(2);
+    await late.watch();
+    await late.advertise();
+    await world.clock.advance(400);
+    expect(late.values).toEqual([addresses(2)]);
+  });
+
   test('those of one name in two clusters both get one, and do not name one another', async () => {
     const [one, two] = [world.node(1, {}, 'shop', 'a'), world.node(2, {}, 'bank', 'a')];
     for (const node of [one, two]) {

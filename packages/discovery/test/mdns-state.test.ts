@@ -307,6 +307,7 @@ describe('a node that is advertised', () => {
   test('waits 5 s between names after fifteen conflicts', () => {
     run.step({ type: 'advertise', self });
     for (let attempt = 1; attempt <= 15; attempt++) {
+      run.pass(260);
       const { instance } = run.state.registration as { instance: string };
       run.hear(announcement({ name: instance.slice(0, -service.length - 1) }));
     }
@@ -315,6 +316,19 @@ describe('a node that is advertised', () => {
     expect(run.take()).toEqual([]);
     run.pass(200);
     expect(run.take()).toHaveLength(1);
+  });
+
+  test('takes nothing for a conflict before its first probe', () => {
+    run.step({ type: 'advertise', self });
+    for (let index = 0; index < 1_000; index++) expect(run.hear(announcement({ name: 'a' }))).toEqual([]);
+    expect(run.state.registration?.instance).toBe(`a.${service}`);
+  });
+
+  test('says goodbye also while it probes again', () => {
+    settled();
+    run.step({ type: 'links', links: [link, { address: '10.1.0.1', netmask: '255.255.255.0' }] });
+    run.step({ type: 'withdraw' });
+    expect(run.take().map(({ packet }) => packet.answers[0]?.ttl)).toEqual([0]);
   });
 
   test('ignores its own records, and the goodbyes of others who had its name', () => {
@@ -486,7 +500,7 @@ describe('a node that looks for others', () => {
     expect(run.named).toEqual(['tcp://10.0.0.7:5000']);
   });
 
-  test.each(['0.0.0.0', '127.0.0.1', '224.0.0.251', '255.255.255.255', '::1', 'fe80::1'])(
+  test.each(['0.0.0.0', '127.0.0.1', '224.0.0.251', '255.255.255.255', '::1', '::', 'fe80::1'])(
     'names nobody at %s',
     address => {
       const { answers } = announcement();
