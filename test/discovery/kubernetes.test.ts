@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TelemetryEvent } from '@foundation-ts/core';
 import { type KubernetesInit, kubernetes } from '@foundation-ts/discovery/kubernetes';
 import { discoverySuite } from '@foundation-ts/testing/discovery-suite';
 import { startNode } from 'foundation-ts';
@@ -289,6 +291,16 @@ describe('kubernetes', () => {
     await sees(watching, 'tcp://10.0.0.1:4370 tcp://10.0.0.2:4370');
   });
 
+  test('does not repeat what the API says word for word: short, in one line, without the token', async () => {
+    const message = `you are ${api.token}\n\u001b[2Jerror ${'x'.repeat(1_000)}`;
+    api.answerNext(500, {}, JSON.stringify({ kind: 'Status', message }));
+    const watching = watch();
+    await sees(watching, 'tcp://10.0.0.1:4370');
+    const told = watching.failures[0]?.message ?? '';
+    expect(told).toMatch(/^Kubernetes answered 500 to list pods in namespace 'shop': you are <token> \[2Jerror x+…\.$/);
+    expect(told.length).toBeLessThan(400);
+  });
+
   test('says that it needs a ClusterRole for all namespaces, and the group of slices', async () => {
     api.forbid('list', 'endpointslices');
     const watching = watch({ resource: 'endpoint-slices', namespace: '*' });
@@ -332,11 +344,19 @@ describe('kubernetes', () => {
     ['no text', '\u0000\ud800'],
     ['five million bytes', `"${'x'.repeat(5_000_000)}"`],
   ])('ignores an event that is %s, counts it, and lists anew once the stream has ended', async (_what, line) => {
+    const dropped: unknown[] = [];
+    const counted = (message: unknown): void => {
+      const { measurements, metadata } = message as TelemetryEvent;
+      dropped.push([measurements.count, metadata.reason]);
+    };
+    subscribe('foundation:discovery.kubernetes.dropped', counted);
     const watching = watch();
     await watched();
     api.say(line);
     api.setPod('web-1', { ip: '10.0.0.2' });
     await sees(watching, 'tcp://10.0.0.1:4370 tcp://10.0.0.2:4370');
+    unsubscribe('foundation:discovery.kubernetes.dropped', counted);
+    expect(dropped).toEqual([[1, 'malformed']]);
     expect(watching.lines.filter(text => text.includes('malformed'))).toHaveLength(1);
     expect(asked('list')).toBe(1);
     api.end('in-order');

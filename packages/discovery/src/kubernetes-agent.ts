@@ -117,8 +117,11 @@ export class KubernetesAgent {
   }
 
   #failed(error: unknown): void {
-    if (!(error instanceof KubernetesFailure)) throw error;
-    if (error.status === 410) this.#step({ type: 'gone' });
+    if (!(error instanceof KubernetesFailure)) {
+      // a mistake of ours: the watch crashes, and its supervisor starts it again
+      this.stop();
+      this.latest.fail(error);
+    } else if (error.status === 410) this.#step({ type: 'gone' });
     else if (error.status === 401) this.#step({ type: 'denied', error: error.error });
     else this.#step({ type: 'failed', error: error.error, retryAfter: error.retryAfter });
   }
