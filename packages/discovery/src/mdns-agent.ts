@@ -205,7 +205,9 @@ export class MdnsAgent implements Agent {
       else if (effect.type === 'dropped') this.#drops.drop(effect.reason, from?.address, effect.count);
       else {
         const { from: taken, to } = effect;
-        log.info(
+        // who takes every name fills no log
+        const level = ++this.#renames > LOUD_RENAMES ? 'debug' : 'info';
+        log[level](
           { node: self.name, taken, name: to },
           'mdns discovery: the name is taken on this network; took the next',
         );

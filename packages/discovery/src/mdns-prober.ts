@@ -28,6 +28,8 @@ export interface Prober {
   dueAt: number;
   /** Whether the name was announced, so that it has to be taken back. */
   announced: boolean;
+  /** Whether there were so many conflicts that it waits before each attempt, until one succeeds. */
+  slow: boolean;
   /** When conflicts were met lately. */
   readonly conflicts: number[];
 }
@@ -38,6 +40,7 @@ export const createProber = (): Prober => ({
   sent: 0,
   dueAt: Number.POSITIVE_INFINITY,
   announced: false,
+  slow: false,
   conflicts: [],
 });
 
@@ -73,6 +76,7 @@ export function tickProber(prober: Prober, { now }: MdnsMoment): 'probe' | 'anno
   prober.sent++;
   if (prober.sent >= MDNS_ANNOUNCEMENTS) {
     prober.phase = 'settled';
+    prober.slow = false;
     prober.dueAt = Number.POSITIVE_INFINITY;
   } else {
     prober.dueAt = now + MDNS_ANNOUNCE_INTERVAL;
@@ -102,6 +106,7 @@ export function meetConflict(prober: Prober, moment: MdnsMoment): boolean {
   while ((conflicts[0] as number) <= moment.now - MDNS_CONFLICT_WINDOW || conflicts.length > MDNS_CONFLICTS) {
     conflicts.shift();
   }
-  probe(prober, moment, conflicts.length < MDNS_CONFLICTS ? undefined : MDNS_CONFLICT_WAIT);
+  if (conflicts.length >= MDNS_CONFLICTS) prober.slow = true;
+  probe(prober, moment, prober.slow ? MDNS_CONFLICT_WAIT : undefined);
   return renamed;
 }

@@ -87,6 +87,24 @@ describe('mdns agents on one network', () => {
     expect(renamed.map(({ fields }) => fields.name)).toEqual([`a (2).${service}`]);
   });
 
+  test('tell of ten names that are taken, not of each', async () => {
+    const node = world.node(1);
+    await node.advertise();
+    for (let round = 0; round < 400; round++) {
+      await world.clock.advance(260);
+      const name = world.sent.at(-1)?.packet.questions[0]?.name ?? '';
+      const data = { target: 'elsewhere.local', port: 9, priority: 0, weight: 0 };
+      const answers = [{ name, type: 'SRV', ttl: 120, flush: true, data } as const];
+      world.say(stranger, encode(toWire(packetOf('response', { answers }))));
+    }
+    await world.clock.advance(10);
+    const renames = node.ctx.lines.filter(({ message }) => message.includes('taken'));
+    expect(renames.filter(({ level }) => level === 'info')).toHaveLength(10);
+    // fifteen, and then one in five seconds
+    expect(renames.length).toBeGreaterThan(20);
+    expect(renames.length).toBeLessThan(45);
+  });
+
   test('a goodbye in the name of another takes nobody away', async () => {
     const [one, two] = [world.node(1), world.node(2)];
     await one.watch();
