@@ -11,6 +11,7 @@ import {
 } from './defaults.js';
 import { EtcdEntries } from './etcd-entries.js';
 import { clusterKey, formatNodeEntry } from './node-entry.js';
+import { notShown } from './not-shown.js';
 import { advertiseInStore, type StoreReader, watchStore } from './store-watch.js';
 import type { Advertised, DiscoveryContext, DiscoveryStrategy } from './strategy.js';
 
@@ -181,7 +182,7 @@ function resolveInit(init: EtcdInit): Settings {
   const hosts = typeof init.hosts === 'string' ? [init.hosts] : [...(init.hosts ?? ['127.0.0.1:2379'])];
   const host = /^(https?:\/\/)?[^\s/:@]+(:[^\s/:@]+)*:\d{1,5}$/;
   if (hosts.length === 0 || !hosts.every(one => typeof one === 'string' && host.test(one))) {
-    throw invalidOption('hosts', init.hosts, 'host:port or https://host:port, or an array of them');
+    throw invalidOption('hosts', notShown(init.hosts), 'host:port or https://host:port, or an array of them');
   }
   if (typeof prefix !== 'string' || prefix === '') throw invalidOption('prefix', prefix, 'a text that is not empty');
   if (!Number.isInteger(ttl) || ttl < 1_000 || ttl > 3_600_000 || ttl % 1_000 !== 0) {
@@ -190,6 +191,7 @@ function resolveInit(init: EtcdInit): Settings {
   if (!Number.isInteger(pollInterval) || pollInterval < 10) {
     throw invalidOption('pollInterval', pollInterval, 'an integer of milliseconds, 10 or more');
   }
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', options, "etcd3's options");
+  if (typeof options !== 'object' || options === null)
+    throw invalidOption('options', notShown(options), "etcd3's options");
   return { hosts, prefix, ttl, pollInterval, options, what: `Etcd discovery at ${hosts.join(', ')}` };
 }

@@ -10,6 +10,7 @@ import {
   STORE_TTL,
 } from './defaults.js';
 import { clusterKey, formatNodeEntry } from './node-entry.js';
+import { notShown } from './not-shown.js';
 import { advertiseInStore, type StoreReader, watchStore } from './store-watch.js';
 import type { Advertised, DiscoveryContext, DiscoveryStrategy } from './strategy.js';
 
@@ -183,12 +184,7 @@ function resolveInit(init: RedisInit): Settings {
   const { url = 'redis://127.0.0.1:6379', prefix = STORE_PREFIX, ttl = STORE_TTL, options = {} } = init;
   const { pollInterval = STORE_POLL_INTERVAL } = init;
   if (typeof url !== 'string' || !/^rediss?:\/\/./.test(url) || !URL.canParse(url)) {
-    // not shown: it may carry a password
-    throw invalidOption(
-      'url',
-      typeof url === 'string' ? 'another text' : url,
-      "a URL such as 'redis://127.0.0.1:6379'",
-    );
+    throw invalidOption('url', notShown(url), "a URL such as 'redis://127.0.0.1:6379'");
   }
   if (typeof prefix !== 'string' || prefix === '') throw invalidOption('prefix', prefix, 'a text that is not empty');
   if (!Number.isInteger(ttl) || ttl < 100 || ttl > 3_600_000) {
@@ -197,6 +193,7 @@ function resolveInit(init: RedisInit): Settings {
   if (!Number.isInteger(pollInterval) || pollInterval < 10) {
     throw invalidOption('pollInterval', pollInterval, 'an integer of milliseconds, 10 or more');
   }
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', options, "ioredis's options");
+  if (typeof options !== 'object' || options === null)
+    throw invalidOption('options', notShown(options), "ioredis's options");
   return { url, prefix, ttl, pollInterval, options, what: `Redis discovery at ${new URL(url).host}` };
 }

@@ -5,6 +5,7 @@ import { isFoundationError } from '@foundation-ts/core';
 import { resolveConfiguration, withOrigin } from './configuration.js';
 import type { Environment } from './configuration-environment.js';
 import { configurationRows, describeConfiguration } from './configuration-text.js';
+import { transportOf } from './connection.js';
 import { strategyOf } from './keywords.js';
 import { checkOptions, type StartOptions } from './start-options.js';
 
@@ -69,6 +70,7 @@ async function config(args: readonly string[], world: CommandWorld): Promise<voi
   const configuration = await resolveConfiguration({}, { env, cwd });
   try {
     checkOptions(configuration.options);
+    transportOf(configuration.options);
     await checkStrategies(configuration.options);
   } catch (error) {
     throw withOrigin(error, configuration);

@@ -1,7 +1,7 @@
 import { isPlain } from './configuration-merge.js';
 
 /** Names of fields whose values are never shown, at any depth of the options. */
-const SECRET = /secret|password|passphrase|credential|token|private|^auth$|^key$|apikey/i;
+const SECRET = /secret|passw(or)?d|passphrase|^pass$|pwd$|credential|token|private|^auth$|^key$|apikey|^pfx$/i;
 
 /** Whether what stands at a path (`['cluster', 'password']`) must not be shown. */
 export function isSecret(path: readonly string[]): boolean {

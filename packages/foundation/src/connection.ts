@@ -161,7 +161,8 @@ async function wizard(
   };
 }
 
-function transportOf({ transport = 'tcp', tls }: Pick<StartOptions, 'transport' | 'tls'>): Transport {
+/** The transport of a node. @throws FoundationError `invalid-option` */
+export function transportOf({ transport = 'tcp', tls }: Pick<StartOptions, 'transport' | 'tls'>): Transport {
   if (typeof transport === 'object') return transport;
   const init = tls === undefined ? {} : { tls };
   return transport === 'tcp' ? tcp(init) : ws(init);

@@ -118,7 +118,11 @@ export class FoundationNode implements AsyncDisposable {
     if (known === undefined) {
       const started = createDistributedSupervisor(this.cluster, this.registry, name, options);
       this.#supervisors.set(name, started);
-      started.catch(() => this.#supervisors.delete(name));
+      // Once it has been stopped, the next one is created.
+      const forget = (): void => {
+        if (this.#supervisors.get(name) === started) this.#supervisors.delete(name);
+      };
+      started.then(supervisor => supervisor.stopped).then(forget, forget);
       return started;
     }
     if (options === undefined) return known;

@@ -144,6 +144,11 @@ function checkValues(options: StartOptions): void {
     check(option, '1 to 255 characters without white space and control characters', isName);
   check('zone', 'a text', isText);
   check('port', '0 to 65535', port => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535);
+  check('channels', "a list of channels, such as [{ name: 'bulk' }]", Array.isArray);
+  check('channelRules', "a list such as [{ aboveBytes: 65_536, channel: 'bulk' }]", Array.isArray);
+  check('definitions', 'a list of definitions, such as [Counter]', Array.isArray);
+  check('discovery', 'a list of strategies, such as [staticList([…])]', Array.isArray);
+  check('permissions', "what each role may do, such as { ops: ['spawn', 'exit'], '*': ['message'] }", isPlain);
   check('joinTimeout', 'milliseconds, 0 or more', time => time === 0 || isMore(time));
   check('roles', "a list of texts, such as ['web']", roles => Array.isArray(roles) && roles.every(isText));
   check('metadata', 'an object of plain JSON values', isPlain);

@@ -82,6 +82,10 @@ describe('foundation config', () => {
     [{ joinTimeout: -1 }, "'joinTimeout' is -1"],
     [{ strictMessages: 1 }, "'strictMessages' is 1"],
     [{ longMailbox: 0 }, "'longMailbox' is 0"],
+    [{ channels: {} }, "'channels' is an object"],
+    [{ definitions: 'x' }, "'definitions' is 'x'"],
+    [{ permissions: [] }, "'permissions' is an array"],
+    [{ tls: { key: 'x' } }, "'tls.cert' is undefined"],
     [{ log: 'loud' }, "'log' is 'loud'"],
     [{ threads: { count: 2 } }, "'threads.entry' is undefined"],
     [{ cluster: { strategy: 'gossip', prt: 1 } }, "'cluster': gossip has no option 'prt' (did you mean 'port'?)"],
@@ -106,14 +110,26 @@ describe('foundation config', () => {
     expect(out).toContain("in full: topologies: { dns: { strategy: { strategy: 'dns', query: 'a.b' }, overlay");
   });
 
+  test.each([
+    { strategy: 'etcd', hosts: 'https://root:hunter2@h:1' },
+    { strategy: 'etcd', hosts: ['https://root:hunter2@h:1'] },
+    { strategy: 'etcd', options: 'password=hunter2' },
+    { strategy: 'redis', url: 'redis//:hunter2@h' },
+    { strategy: 'redis', options: 'password=hunter2' },
+  ])('does not show what may be a password in what is wrong: %j', async cluster => {
+    const { code, out, err } = await run(['config'], { FOUNDATION_CLUSTER: JSON.stringify(cluster) });
+    expect([code, out + err]).toEqual([1, expect.not.stringContaining('hunter2')]);
+  });
+
   test('a topology called private is no secret, what it holds may be', async () => {
-    const redis = { strategy: 'redis', options: { password: 'hunter2' } };
+    const redis = { strategy: 'redis', options: { password: 'hunter2', pass: 'hunter2' } };
     const config = { topologies: { private: { strategy: redis } } };
     writeFileSync(join(folder, 'foundation.config.json'), JSON.stringify(config));
     const { out } = await run(['config']);
     expect(out).toMatch(
       /^topologies\.private +\{ strategy: \{ strategy: 'redis', options: \{ password: \(set, 7 bytes\)/m,
     );
+    expect(out).not.toContain('hunter2');
   });
 
   test.each([
