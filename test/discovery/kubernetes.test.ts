@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -518,6 +519,30 @@ describe.skipIf(noKubectl !== undefined)('the stub, to kubectl', () => {
     expect(denied.text).toMatch(/Unauthorized|must be logged in|provide credentials/);
     api.layToken();
     expect((await kubectl('get', 'pods')).code).toBe(0);
+  });
+
+  test('is watched by the strategy through kubectl proxy', async () => {
+    const proxy = spawn('kubectl', ['proxy', '--port=0'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(proxy);
+    const [line] = (await once(proxy.stdout, 'data')) as [Buffer];
+    const address = /127\.0\.0\.1:\d+/.exec(line.toString())?.[0];
+    const strategy = kubernetes({ appName: 'proxied', namespace: 'shop', api: `http://${address}` });
+    await using watching = new Watching(strategy);
+    await until(
+      () => api.watching > 0,
+      () => `a watch: ${watching.failures.map(String).join()}`,
+    );
+    api.setPod('web-9', { ip: '10.0.0.9', labels: { app: 'proxied' } });
+    await until(
+      () => watching.last === 'tcp://10.0.0.9:4370',
+      () => `the pod, saw ${JSON.stringify(watching.values)}`,
+    );
+    api.deletePod('web-9');
+    await until(
+      () => watching.last === '',
+      () => `its end, saw ${JSON.stringify(watching.values)}`,
+    );
+    expect(watching.failures).toEqual([]);
   });
 
   test('reads the manifests of the guide, which grant what the strategy needs and no more', async () => {
