@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,9 +22,12 @@ async function search(discovery: string | KeywordOptions): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'foundation-search-'));
   const given = typeof discovery === 'string' ? discovery : JSON.stringify(discovery);
   const env = { ...process.env, XDG_RUNTIME_DIR: home, XDG_CONFIG_HOME: home };
+  // A copy: files must not change during a run.
+  const corpus = join(home, 'corpus');
+  cpSync(join(root, 'docs'), corpus, { recursive: true });
   const program = ['--import', 'tsx', '-C', '@foundation-ts/source', 'examples/search-cluster/src/main.ts'];
   try {
-    await run(process.execPath, [...program, 'docs', '--shards', '6', '--discovery', given], {
+    await run(process.execPath, [...program, corpus, '--shards', '6', '--discovery', given], {
       ...{ cwd: root, env, timeout: 150_000, killSignal: 'SIGTERM' },
     });
   } catch (error) {

@@ -229,7 +229,7 @@ async function made(keyword: KeywordOptions, { detect, log }: MortalInit, port: 
   return withFallback(strategy, other, forbidden, error => {
     log.warn(
       {},
-      `cluster: Kubernetes: ${error.message} Until then pods are found by the DNS of the service '${service}'.`,
+      `cluster: Kubernetes: ${error.message} Until the node starts again pods are found by the DNS of the service '${service}'.`,
     );
   });
 }
