@@ -43,14 +43,20 @@ export class DropLog<Drop extends string> {
     this.#report ??= this.#ctx.clock.setTimeout(() => this.flush(), interval, { unref: true });
   }
 
+  /** How many that are not {@link DropLogInit.usual} were counted since the last report. */
+  get unusual(): number {
+    let unusual = 0;
+    for (const [reason, count] of this.#drops) if (!this.#init.usual.has(reason)) unusual += count;
+    return unusual;
+  }
+
   /** Tells telemetry what was counted, now and not later. */
   flush(): void {
     this.#report?.cancel();
     this.#report = undefined;
-    let unusual = 0;
+    const { unusual } = this;
     for (const [reason, count] of this.#drops) {
       this.#ctx.telemetry.emit(`discovery.${this.#init.strategy}.dropped`, { count }, { reason });
-      if (!this.#init.usual.has(reason)) unusual += count;
     }
     this.#drops.clear();
     this.#reported(unusual);

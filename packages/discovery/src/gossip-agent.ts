@@ -224,6 +224,8 @@ export class GossipAgent implements Agent {
     if (due === Number.POSITIVE_INFINITY || this.#sockets === undefined) return;
     const tick = (): void => {
       this.#wake = undefined;
+      // a flood may not have been reported yet when somebody's time is over
+      if (this.#drops.unusual > GOSSIP_FLOOD) this.#step({ type: 'flooded' });
       this.#step({ type: 'tick' });
     };
     this.#wake = this.#ctx.clock.setTimeout(tick, due - this.#ctx.clock.now(), { unref: true });
