@@ -29,11 +29,12 @@ const LOOPBACK = '127.0.0.1';
 
 /**
  * What the options `cluster`, `topologies` and `discovery` come to; logs each decision and why.
+ * @param about.anyPort - the ports given say where others listen; this node listens anywhere
  * @throws (rejects) FoundationError `invalid-option`, `conflict`, `insecure`
  */
 export async function connectionOf(
   options: StartOptions,
-  { clusterId, log }: { readonly clusterId: string; readonly log: Log },
+  { clusterId, log, anyPort }: { readonly clusterId: string; readonly log: Log; readonly anyPort?: boolean },
   surroundings: Surroundings = here,
 ): Promise<NodeConnection> {
   const { cluster = false, discovery, topologies, channels } = options;
@@ -46,7 +47,7 @@ export async function connectionOf(
     return { ...own, transport: memory({ network, host: 'alone' }), host: 'alone' };
   }
   const { host = LOOPBACK } = options;
-  if (topologies !== undefined) return wizard(topologies, options, { host, secret });
+  if (topologies !== undefined) return wizard(topologies, options, { host, secret, anyPort });
   const port =
     options.port ?? (Array.isArray(discovery) && discovery.some(each => needsOnePort(each?.name)) ? NODE_PORT : 0);
   return {
@@ -134,10 +135,11 @@ async function wizard(
     readonly host: string;
     readonly secret: readonly Uint8Array[] | undefined;
     readonly port?: number;
+    readonly anyPort?: boolean | undefined;
     readonly option?: (topology: string) => string;
   },
 ): Promise<NodeConnection> {
-  const { host, secret, option = (name: string) => `topologies.${name}.strategy` } = decided;
+  const { host, secret, anyPort, option = (name: string) => `topologies.${name}.strategy` } = decided;
   const port = decided.port ?? options.port ?? (needOnePort(topologies) ? NODE_PORT : 0);
   const resolved = await resolveTopologies(
     topologies,
@@ -146,6 +148,7 @@ async function wizard(
       channels: options.channels,
       loopback: isLoopback(host),
       port: port || undefined,
+      anyPort,
       option,
     },
     transport => transportOf({ ...options, transport }),

@@ -45,10 +45,10 @@ async function startInThread(configuration: Configuration, thread: ThreadData): 
         };
   const options = { ...rest, name: thread.name, clusterId: thread.clusterId, handleSignals: false, ...inside };
   // Where the options come from was said by the node that started the thread.
-  // The port given is that of the node of the process; a thread's listens anywhere.
+  // The ports given are those of the node of the process; a thread's listens anywhere.
   const node = await startHere(
     { ...configuration, options, file: undefined, warnings: [] },
-    thread.port === undefined ? { port: 0 } : {},
+    { anyPort: thread.port === undefined },
   );
   reportToMain(node, thread);
   return node;
@@ -74,7 +74,7 @@ function threadAddress(host: string): Address {
 
 async function startHere(
   { options, application, file, profile, warnings }: Configuration,
-  over: { readonly port?: number } = {},
+  { anyPort = false }: { readonly anyPort?: boolean } = {},
 ): Promise<FoundationNode> {
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
@@ -87,7 +87,7 @@ async function startHere(
   const broker = wanted === undefined || isConnected(options) ? undefined : new ThreadBroker();
   const connection =
     broker === undefined || wanted === undefined
-      ? await connectionOf(options, { clusterId, log })
+      ? await connectionOf(options, { clusterId, log, anyPort })
       : {
           ...pick(options, ['channels']),
           transport: threads({ broker, name }),
@@ -99,9 +99,9 @@ async function startHere(
     name,
     clusterId,
     ...connection,
-    ...over,
+    ...(anyPort ? { port: 0 } : {}),
     ...(broker === undefined ? {} : { joinTimeout: 0 }),
-    ...pick(options.detect ?? {}, ['expectedNodes']),
+    ...(isConnected(options) ? pick(options.detect ?? {}, ['expectedNodes']) : {}),
     ...pick(options, [
       'channelRules',
       'joinTimeout',

@@ -125,6 +125,8 @@ export async function resolveTopologies(
   node: Listening & {
     readonly transport: Transport;
     readonly channels: readonly ChannelDeclaration[] | undefined;
+    /** Whether the node listens anywhere, whatever the topologies' own ports. */
+    readonly anyPort?: boolean | undefined;
     /** How errors name a topology's strategy. */
     readonly option: (topology: string) => string;
   },
@@ -143,7 +145,7 @@ export async function resolveTopologies(
       : await strategyOf(fullKeyword(strategy, { loopback: node.loopback, port }), node.option(name));
     topologies.push({ name, strategies: [made], connect, list, protocol });
   }
-  const others = [...parts.values()].map(({ transport, port }) => ({ transport, port }));
+  const others = [...parts.values()].map(({ transport, port }) => ({ transport, port: node.anyPort ? 0 : port }));
   return {
     topologies,
     transport: others.length === 0 ? node.transport : several([{ transport: node.transport }, ...others]),

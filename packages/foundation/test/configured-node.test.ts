@@ -183,6 +183,21 @@ describe('a thread', () => {
     expect(found.find(member => member.name === 'main')?.port).toBe(port);
     expect(found.find(member => member.name !== 'main')?.port).not.toBe(port);
   });
+
+  test('does not take the port of a topology either', async () => {
+    const wan = {
+      strategy: { strategy: 'static', nodes: ['ws://127.0.0.1:1'] },
+      transport: 'ws',
+      port: await freePort(),
+    };
+    const path = join(folder, 'threads.json');
+    writeFileSync(path, JSON.stringify({ topologies: { local: { strategy: 'same-host' }, wan } }));
+    const found = await members({
+      ...{ FOUNDATION_CONFIG: path, FOUNDATION_CLUSTER_ID: folder, FOUNDATION_SECRET: 'a secret of the cluster' },
+      FOUNDATION_LOG: 'error',
+    });
+    expect(found.map(member => member.name).sort()).toEqual(['main', 'main-thread-1']);
+  });
 });
 
 async function freePort(): Promise<number> {
