@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Address } from '@foundation-ts/core';
 import { transportSuite } from '@foundation-ts/testing/transport-suite';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -144,6 +144,20 @@ describe('ws', () => {
     }, 'the answer to the last ping, behind all others');
     // What the system's buffers took, and no more.
     expect(pongs).toBeLessThan(rounds * 1_000);
+  });
+
+  test('answers one ping of those that come in a turn', async () => {
+    const server = await listen();
+    const socket = (await browser(server.address, '/foundation')) as WebSocket;
+    let pongs = 0;
+    socket.on('pong', () => pongs++);
+    // A masked ping of no bytes is six bytes long.
+    const raw = (socket as unknown as { _socket: Socket })._socket;
+    raw.write(Buffer.alloc(6 * 10_000, Buffer.from([0x89, 0x80, 0, 0, 0, 0])));
+    socket.send(Buffer.from('after'));
+    await until(() => server.frames.length === 1, 'the server has read them all');
+    await until(() => pongs > 0, 'an answer');
+    expect(pongs).toBeLessThan(1_000);
   });
 
   test.each<[string, string | Buffer]>([

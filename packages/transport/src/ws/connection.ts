@@ -24,6 +24,8 @@ export class WsConnection implements Connection {
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: Error | undefined;
   #corked = false;
+  /** A ping has been answered in this turn. */
+  #ponged = false;
   #full = false;
   #owesDrain = false;
   #paused = false;
@@ -60,9 +62,14 @@ export class WsConnection implements Connection {
     this.#ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     this.#ws.on('error', error => this.#onInvalid(error));
     this.#ws.on('close', code => this.#onClose(code));
-    // Answered as the protocol demands, but not for somebody who asks without reading: answers must not pile up.
+    // One a turn, which the protocol allows, and none for somebody who asks without reading: neither answers nor writes must pile up.
     this.#ws.on('ping', data => {
-      if (this.#ws.bufferedAmount === 0) this.#ws.pong(data);
+      if (this.#ponged || this.#ws.bufferedAmount !== 0) return;
+      this.#ponged = true;
+      setImmediate(() => {
+        this.#ponged = false;
+      });
+      this.#ws.pong(data);
     });
     this.#socket.on('drain', () => this.#onDrain());
     this.#socket.on('error', error => {
