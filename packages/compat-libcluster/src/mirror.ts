@@ -22,6 +22,8 @@ export class Mirror {
   readonly #began = new Map<string, number>();
   /** Why an address was not dialled, if `connect` said so. */
   readonly #vetoes = new Map<string, Reason>();
+  /** Whom the strategy named last, also before it was started again. */
+  #last: readonly Address[] = [];
   #ctx: DiscoveryContext | undefined = undefined;
 
   constructor({ name, from, basename, names }: TranslatedTopology) {
@@ -77,12 +79,11 @@ export class Mirror {
       listen('discovery.connected', event => this.#connected(ctx, event)),
       listen('discovery.refused', event => this.#refused(ctx, event)),
     ];
-    let last: readonly Address[] = [];
     try {
       for await (const addresses of inner.watch(ctx)) {
         const now = new Set(addresses.map(formatAddress));
-        const gone = last.filter(address => !now.has(formatAddress(address)));
-        last = addresses;
+        const gone = this.#last.filter(address => !now.has(formatAddress(address)));
+        this.#last = addresses;
         for (const address of gone) {
           this.#began.delete(formatAddress(address));
           this.#vetoes.delete(formatAddress(address));

@@ -130,6 +130,30 @@ test('disconnect is told of a node that its strategy names no more, and list_nod
   );
 });
 
+test('disconnect is told also of a node that is gone since its strategy failed', async () => {
+  const sets = [['b', 'c'], ['c']];
+  const own: DiscoveryStrategy = {
+    name: 'own',
+    async *watch() {
+      yield (sets.shift() ?? []).map(host => ({ protocol: 'tcp', host, port: 1 }));
+      if (sets.length > 0) throw new Error('failed');
+    },
+  };
+  const gone: string[] = [];
+  const disconnect = (node: string) => gone.push(node) > 0;
+  const { topologies } = fromLibcluster(
+    { mine: { strategy: 'Mine', disconnect } },
+    { ...quiet, strategies: { Mine: own } },
+  );
+  const ctx = contextFor(systemClock, new AbortController().signal, []);
+  const run = async () => {
+    for await (const _ of topologies.mine?.strategy.watch(ctx) ?? []);
+  };
+  await expect(run()).rejects.toThrow('failed');
+  await run();
+  expect(gone).toEqual(['b:1']);
+});
+
 test('hooks and telemetry name the nodes as the configuration does', async () => {
   const seen = telemetryOf('a@127.0.0.1');
   const asked: string[] = [];
