@@ -32,6 +32,12 @@ export class ChildTable {
     for (const key of [...replica.map.keys()]) this.#changed(key);
   }
 
+  /** Goes on with the table of a supervisor that was stopped on this node. */
+  static resume(node: HostNode, { replica }: ChildTable, listener: ChildTableListener): ChildTable {
+    replica.resume();
+    return new ChildTable(replicaId(node.name, node.incarnation), replica, listener);
+  }
+
   static async start(node: HostNode, name: string, listener: ChildTableListener): Promise<ChildTable> {
     const replica = await Replica.start<ChildValue | 1>(node, {
       name: `children:${name}`,

@@ -72,6 +72,10 @@ export function createDistributedSupervisor(
   }
 }
 
+interface Role {
+  player: DistributedSupervisor;
+}
+
 /**
  * One node's part of a supervisor that spans the cluster. Its table of children is replicated; for each child one node, its chooser, assigns where
  * it runs, and the registry's claim is the one fact about who does. Children outlive their nodes.
@@ -99,6 +103,10 @@ export class DistributedSupervisor implements AsyncDisposable {
   #participantsDirty = false;
   #state: 'starting' | 'open' | 'leaving' | 'closed' = 'starting';
   #leaving: Promise<void> | undefined = undefined;
+  #stopping: Promise<void> | undefined = undefined;
+  #isStopped = false;
+  /** Whom the node's actor of this name, which stays, acts for. */
+  #role: Role = { player: this };
   #margin: Timer | undefined = undefined;
   #followTimer: Timer | undefined = undefined;
 
@@ -166,20 +174,27 @@ export class DistributedSupervisor implements AsyncDisposable {
     options: ResolvedOptions,
   ): Promise<DistributedSupervisor> {
     let supervisor: DistributedSupervisor | undefined;
-    const table = await ChildTable.start(node, name, {
-      child: id => {
+    const listener = {
+      child: (id: string) => {
         if (supervisor !== undefined) supervisor.#mark(id);
       },
       participants: () => {
         if (supervisor !== undefined) supervisor.#participantsChanged();
       },
-    });
+    };
+    const earlier = registry.retired.get(name);
+    registry.retired.delete(name);
+    const table =
+      earlier === undefined
+        ? await ChildTable.start(node, name, listener)
+        : ChildTable.resume(node, earlier.#table, listener);
     supervisor = new DistributedSupervisor(node, registry, name, options, table);
-    await supervisor.#start();
+    await supervisor.#start(earlier);
     return supervisor;
   }
 
-  async #start(): Promise<void> {
+  /** @param earlier - of the same name, stopped on this node: its actor is there already */
+  async #start(earlier: DistributedSupervisor | undefined): Promise<void> {
     const node = this.#node;
     this.#offs.push(
       node.onMembership(event => this.#membership(event)),
@@ -187,8 +202,15 @@ export class DistributedSupervisor implements AsyncDisposable {
         if (this.#table.get(change.name) !== undefined) this.#mark(change.name);
       }),
     );
-    node.onLeave(() => this.#leave());
-    await node.startSystemActor(this.#definition()(), `$dsup:${this.name}`, () => 'supervise');
+    if (earlier === undefined) {
+      const role = this.#role;
+      node.onLeave(() => role.player.#leave());
+      await node.startSystemActor(this.#definition(role)(), `$dsup:${this.name}`, () => 'supervise');
+    } else {
+      this.#role = earlier.#role;
+      this.#role.player = this;
+      this.#handOffs.continueAfter(earlier.#handOffs);
+    }
     await Promise.all([this.#table.replica.ready, this.#registry.ready]);
     if (this.#state !== 'starting') return;
     this.#state = 'open';
@@ -201,7 +223,7 @@ export class DistributedSupervisor implements AsyncDisposable {
     this.#markAll();
   }
 
-  #definition() {
+  #definition(role: Role) {
     const later = (ctx: Context, work: () => Promise<unknown>): typeof noReply => {
       const { from } = ctx;
       work().then(
@@ -215,15 +237,18 @@ export class DistributedSupervisor implements AsyncDisposable {
       localOnly: true,
       init: () => ({}),
       calls: {
-        start: (_: object, request: unknown, ctx: Context) => later(ctx, () => this.#requests.receiveStart(request)),
-        run: (_: object, request: unknown, ctx: Context) => later(ctx, () => this.#requests.receiveRun(request)),
-        stop: (_: object, request: unknown, ctx: Context) => later(ctx, () => this.#requests.receiveStop(request)),
-        adopt: (_: object, request: unknown, ctx: Context) => later(ctx, () => this.#handOffs.receiveAdopt(request)),
-        whereabouts: (_: object, token: unknown) => failing(() => this.#handOffs.whereabouts(token)),
+        start: (_: object, request: unknown, ctx: Context) =>
+          later(ctx, () => role.player.#requests.receiveStart(request)),
+        run: (_: object, request: unknown, ctx: Context) => later(ctx, () => role.player.#requests.receiveRun(request)),
+        stop: (_: object, request: unknown, ctx: Context) =>
+          later(ctx, () => role.player.#requests.receiveStop(request)),
+        adopt: (_: object, request: unknown, ctx: Context) =>
+          later(ctx, () => role.player.#handOffs.receiveAdopt(request)),
+        whereabouts: (_: object, token: unknown) => failing(() => role.player.#handOffs.whereabouts(token)),
       },
       terminate: (_: object, reason: ExitReason) => {
         // The node closes: nothing is started any more. After a crash of this actor alone everything goes on.
-        if (reason === 'shutdown') this.#close();
+        if (reason === 'shutdown') role.player.#close();
       },
     });
   }
@@ -306,12 +331,25 @@ export class DistributedSupervisor implements AsyncDisposable {
   }
 
   /**
-   * Ends this node's part: its children are handed over to the others that take part; if there are none, they end.
+   * Ends this node's part: its children are handed over to the others that take part; if there are none, they end. After that one of the same name
+   * can be created here again.
    */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Whether {@link stop} is through. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  async #stop(): Promise<void> {
     await this.#leave();
     this.#close();
     await this.#table.replica.stop();
+    this.#registry.retired.set(this.name, this);
+    this.#isStopped = true;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -42,7 +42,7 @@ export class HandOffs {
   readonly #init: HandOffsInit;
   readonly #host: HandOffHost;
   readonly #running = new Map<string, Promise<HandOffOutcome>>();
-  readonly #taken = new Map<string, Whereabouts>();
+  #taken = new Map<string, Whereabouts>();
   #next = 1;
 
   constructor(node: HostNode, registry: Registry, table: ChildTable, local: LocalChildren, init: HandOffsInit) {
@@ -65,6 +65,12 @@ export class HandOffs {
         local.exited(child, reason);
       },
     };
+  }
+
+  /** Goes on where those of a supervisor of the same name have ended: others may still ask what became of a hand-off, and no name of one is used twice. */
+  continueAfter(earlier: HandOffs): void {
+    this.#taken = earlier.#taken;
+    this.#next = earlier.#next;
   }
 
   /** Hands a running child over; one hand-off of a child at a time. Never rejects. */

@@ -11,6 +11,7 @@ import {
 import { Hlc } from '@foundation-ts/crdt';
 import { type Claim, type ClaimValue, type ConflictPolicy, claimValue, compareClaims, isClaimValue } from './claims.js';
 import { ACK_TIMEOUT } from './defaults.js';
+import type { DistributedSupervisor } from './distributed-supervisor.js';
 import type { HostNode } from './host-node.js';
 import { parseReplicaId, replicaId } from './internal/replica-id.js';
 import { checkSendable } from './internal/sendable.js';
@@ -396,6 +397,9 @@ export class Registry implements AsyncDisposable {
   }
 
   // --- for services ---------------------------------------------------------------------------------------------
+
+  /** The distributed supervisors that were stopped on this node, by name: what comes under that name goes on with what they know. */
+  readonly retired: Map<string, DistributedSupervisor> = new Map();
 
   /** While an actor is handed over, losing its name to the next holder is no conflict. */
   setMoving(name: string, moving: boolean): void {

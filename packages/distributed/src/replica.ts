@@ -88,8 +88,6 @@ export class Replica<V> implements AsyncDisposable {
   readonly name: string;
   /** The state; read it, but change it through {@link mutate} only. */
   readonly map: AwMap<V>;
-  /** Resolves when the first exchange with each member that was visible at the start is over. */
-  readonly ready: Promise<void>;
   readonly #node: HostNode;
   readonly #actorName: string;
   readonly #dropDead: boolean;
@@ -112,7 +110,7 @@ export class Replica<V> implements AsyncDisposable {
   #off: (() => void) | undefined = undefined;
   #warned = false;
   #stopped = false;
-  #isReady!: () => void;
+  #ready: Promise<void> = Promise.resolve();
 
   private constructor(node: HostNode, init: ReplicaInit) {
     this.name = init.name;
@@ -123,33 +121,61 @@ export class Replica<V> implements AsyncDisposable {
     this.#interval = init.antiEntropyInterval ?? ANTI_ENTROPY_INTERVAL;
     this.map = new AwMap<V>({ replica: replicaId(node.name, node.incarnation) });
     this.#waiters = new AckWaiters(node.clock, `Replica '${init.name}'`, () => this.#peers.values());
-    this.ready = new Promise(resolve => {
-      this.#isReady = resolve;
-    });
+  }
+
+  /** Resolves when the first exchange with each member that was visible at the start is over. */
+  get ready(): Promise<void> {
+    return this.#ready;
   }
 
   /** Starts the replica's actor on the node and begins to compare with the members that are visible. */
   static async start<V>(node: HostNode, init: ReplicaInit): Promise<Replica<V>> {
     const replica = new Replica<V>(node, init);
-    await replica.#start();
+    replica.#watchMembers();
+    const { read, write } = replica.#needs;
+    const access = (op: string): PermittedAction => (op === 'delta' ? write : read);
+    await node.startSystemActor(replica.#definition()(), replica.#actorName, access);
+    replica.#begin();
     return replica;
   }
 
-  async #start(): Promise<void> {
+  #watchMembers(): void {
     this.#off = this.#node.onMembership(event => {
       const { name, incarnation } = event.member;
       if (name === this.#node.name) return;
       if (event.type === 'up' || event.type === 'reachable') this.#appeared(name, incarnation);
       else if (event.type !== 'leaving') this.#lost(name, incarnation, event.type !== 'unreachable');
     });
-    const { read, write } = this.#needs;
-    await this.#node.startSystemActor(this.#definition()(), this.#actorName, op => (op === 'delta' ? write : read));
+  }
+
+  #begin(): void {
     this.#armTimer();
-    const timer = this.#node.clock.setTimeout(this.#isReady, READY_TIMEOUT, { unref: true });
-    void Promise.all([...this.#exchanges.values()].map(exchange => exchange.promise)).then(() => {
-      timer.cancel();
-      this.#isReady();
+    this.#ready = new Promise(resolve => {
+      const timer = this.#node.clock.setTimeout(resolve, READY_TIMEOUT, { unref: true });
+      void Promise.all([...this.#exchanges.values()].map(exchange => exchange.promise)).then(() => {
+        timer.cancel();
+        resolve();
+      });
     });
+  }
+
+  /**
+   * Goes on after {@link stop} with what it held: a replica that began anew would number its writes from 1 again, and the others would take
+   * them for those that they know.
+   */
+  resume(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#peers.clear();
+    this.#watchMembers();
+    this.#greetAll();
+    this.#begin();
+  }
+
+  #greetAll(): void {
+    for (const { name, incarnation } of this.#node.members()) {
+      if (name !== this.#node.name && this.#node.isVisible(name, incarnation)) this.#appeared(name, incarnation);
+    }
   }
 
   #definition() {
@@ -157,11 +183,7 @@ export class Replica<V> implements AsyncDisposable {
       name: 'replica',
       localOnly: true,
       init: () => {
-        for (const member of this.#node.members()) {
-          if (member.name !== this.#node.name && this.#node.isVisible(member.name, member.incarnation)) {
-            this.#appeared(member.name, member.incarnation);
-          }
-        }
+        if (!this.#stopped) this.#greetAll();
         return {};
       },
       calls: {
@@ -551,7 +573,7 @@ export class Replica<V> implements AsyncDisposable {
     return [this.#node.incarnation, this.#mark, ...answer];
   }
 
-  /** Stops taking part. The node's other replicas go on. */
+  /** Stops taking part, until {@link resume}. The node's other replicas go on. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#flush();

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { child, FoundationError, isFoundationError, type Ref } from '@foundation-ts/core';
 import { AwMap, deltaToPlain } from '@foundation-ts/crdt';
-import { leastLoaded, random, type StartedChild } from '@foundation-ts/distributed';
+import { createDistributedSupervisor, leastLoaded, random, type StartedChild } from '@foundation-ts/distributed';
 import type { SimulatedCluster } from '@foundation-ts/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ChildEntry, entryToValue } from '../src/child-entry.js';
@@ -136,6 +136,40 @@ describe('starting', () => {
     for (let key = 0; key < 20; key++) await start('a', key);
     expect(processesOn(cluster, 'c')).toHaveLength(0);
     expect(once(20)).toBe(true);
+  });
+
+  test('one that was stopped can be created again, and takes, gives and starts children as before', async () => {
+    await form(['a', 'b', 'c']);
+    await startMany(20);
+    const host = cluster.host('c');
+    const again = () => createDistributedSupervisor(host.node, host.services.registry, 'shards');
+    expect(await outcome(again())).toBe('already-started');
+    for (let round = 1; round <= 3; round++) {
+      await cluster.finish(shards('c').stop());
+      await cluster.until(() => shards('a').participants().length === 2, 'c to be out');
+      // What changes meanwhile it hears of afterwards.
+      await cluster.finish(shards('a').terminateChild(`shard-${round}`));
+      await start('b', 100 + round);
+      (host.services as { shards: unknown }).shards = await cluster.finish(again());
+      await settled(3);
+      expect(await outcome(again())).toBe('already-started');
+      // Its writes are not taken for those of its former life.
+      for (let key = 0; key < 10; key++) await start('c', 1_000 * round + key);
+      await cluster.run(5_000);
+      expect(once(20 + 10 * round)).toBe(true);
+      const views = ['a', 'b', 'c'].map(name =>
+        shards(name)
+          .children()
+          .map(({ id, node }) => `${id}@${node}`)
+          .sort()
+          .join(),
+      );
+      expect(new Set(views).size).toBe(1);
+      expect(processesOn(cluster, 'c').length).toBeGreaterThan(0);
+    }
+    await cluster.leave('b');
+    await cluster.run(2_000);
+    expect(once(50)).toBe(true);
   });
 });
 

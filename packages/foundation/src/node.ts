@@ -118,12 +118,12 @@ export class FoundationNode implements AsyncDisposable {
     if (known === undefined) {
       const started = createDistributedSupervisor(this.cluster, this.registry, name, options);
       this.#supervisors.set(name, started);
-      // Once it has been stopped, the next one is created.
-      const forget = (): void => {
-        if (this.#supervisors.get(name) === started) this.#supervisors.delete(name);
-      };
-      started.then(supervisor => supervisor.stopped).then(forget, forget);
+      started.catch(() => this.#supervisors.delete(name));
       return started;
+    }
+    if ((await known).isStopped) {
+      if (this.#supervisors.get(name) === known) this.#supervisors.delete(name);
+      return this.distributedSupervisor(name, options);
     }
     if (options === undefined) return known;
     throw new FoundationError(

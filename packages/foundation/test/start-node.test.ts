@@ -254,7 +254,12 @@ describe('what is wrong is said clearly', () => {
     expect(await codeAndMessage(node.distributedSupervisor('one', { rebalance: 'passive' }))).toMatch(
       /^already-started: The distributed supervisor 'one' runs on this node already/,
     );
-    expect(await node.distributedSupervisor('one')).toBe(await node.distributedSupervisor('one'));
+    const one = await node.distributedSupervisor('one');
+    expect(await node.distributedSupervisor('one')).toBe(one);
+    await one.stop();
+    const another = await node.distributedSupervisor('one', { rebalance: 'passive' });
+    expect(another).not.toBe(one);
+    expect(another.participants()).toEqual([node.name]);
   });
 
   test('a seed that is no address', () => {
