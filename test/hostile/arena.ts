@@ -61,8 +61,10 @@ export interface ArenaInit {
   readonly permissions?: boolean;
 }
 
+/** How many names those have that send mutated frames. */
+export const MUTANTS = 256;
 /** Names that attackers use; a certificate has to have them. */
-const STRANGERS = ['stranger', ...numbered('never', 20), ...numbered('mutant', 8)];
+const STRANGERS = ['stranger', ...numbered('never', 20), ...numbered('mutant', MUTANTS)];
 
 function numbered(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `${name}-${n}`);

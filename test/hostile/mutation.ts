@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { type Random, seededRandom } from '@foundation-ts/core';
 import { Pid } from 'foundation-ts';
-import type { Arena } from './arena.js';
+import { type Arena, MUTANTS } from './arena.js';
 import { batchBody, codec, fragmentBody, frame, frameOf, type RawPeer } from './raw-peer.js';
 
 /** What was sent, and what became of it. */
@@ -22,6 +22,8 @@ export interface MutationInit {
 }
 
 const SIDE_BY_SIDE = 8;
+/** Refusals of one name before another is taken. */
+const REFUSALS = 3;
 /** Mutated frames between two questions whether the victim still answers. */
 const GROUP = 4;
 /** Frames after which a session that is not closed makes room for the next. */
@@ -41,9 +43,11 @@ function messagesOf(arena: Arena, peer: RawPeer, random: Random): unknown[] {
   const { where } = arena;
   const id = upTo(random, 1_000);
   const me = [peer.name, peer.incarnation, where.incarnation];
-  // Seldom with an address: where nothing listens, a member that is lost is taken for crashed, and let in no more.
-  const address = upTo(random, 16) === 0 ? ['tcp', '127.0.0.1', 1] : null;
-  const record = [peer.name, peer.incarnation, 1, id, address, ['role'], 'zone', { k: [1, 'x'] }, 0];
+  // Seldom about itself, or with an address: a node that a mutation has called gone is let in no more under that name.
+  const own = upTo(random, 32) === 0;
+  const address = own ? ['tcp', '127.0.0.1', 1] : null;
+  const life = own ? me.slice(0, 2) : ['bystander', 1_000];
+  const record = [...life, 1, id, address, ['role'], 'zone', { k: [1, 'x'] }, 0];
   const delta = [[`${peer.name}#${peer.incarnation}`], [[`name-${id}`, 0, 0, id + 1, [[1, 2, 3], 0]]]];
   const pid = new Pid(peer.name, peer.incarnation, id);
   return [
@@ -259,6 +263,12 @@ async function runSession(arena: Arena, peer: RawPeer, random: Random): Promise<
   return frames;
 }
 
+/** Another name after each so many refusals: a mutation may have told of an incarnation far in the future. */
+function mutant(slot: number, refused: number): string {
+  const generation = Math.floor(refused / REFUSALS);
+  return `mutant-${(slot + SIDE_BY_SIDE * generation) % MUTANTS}`;
+}
+
 /** Authenticated sessions whose frames are mutated; the same seed sends the same frames. */
 export async function runMutations(arena: Arena, init: MutationInit): Promise<Mutated> {
   let frames = 0;
@@ -267,17 +277,19 @@ export async function runMutations(arena: Arena, init: MutationInit): Promise<Mu
   const lane = async (slot: number): Promise<void> => {
     // The same again after a close, as a node that has lost its connection: until a mutation has said that it is gone.
     let incarnation = arena.incarnation();
+    let refused = 0;
     while (frames < init.frames) {
       const number = init.only ?? sessions;
       sessions++;
       const random = seededRandom(init.seed * 1_000_003 + number);
       let peer: RawPeer;
       try {
-        peer = await arena.peer({ name: `mutant-${slot}`, incarnation });
+        peer = await arena.peer({ name: mutant(slot, refused), incarnation });
       } catch (error) {
         if (!arena.victim.alive)
           throw new Error(`the victim died in session ${number} or before: ${arena.victim.output}`);
         incarnation = arena.incarnation();
+        refused++;
         // An older session of the slot may still be on its way out.
         if (sessions > init.frames * 2) throw error;
         continue;
