@@ -30,8 +30,8 @@ describe.skipIf(elsewhere)('cluster: true in a pod', () => {
     port = await freePort();
     nodes = [];
     lines.length = 0;
-    process.env['KUBERNETES_SERVICE_HOST'] = '127.0.0.1';
-    process.env['KUBERNETES_SERVICE_PORT'] = `${api.port}`;
+    process.env.KUBERNETES_SERVICE_HOST = '127.0.0.1';
+    process.env.KUBERNETES_SERVICE_PORT = `${api.port}`;
   });
   afterEach(async () => {
     process.env = { ...saved };

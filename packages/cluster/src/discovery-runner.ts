@@ -26,6 +26,8 @@ export interface DiscoveryArgument {
   /** The first seals; all are accepted. */
   readonly secret: readonly Uint8Array[] | undefined;
   readonly found: (addresses: readonly Address[]) => void;
+  /** What failed last, beyond restarts. */
+  readonly failures: { last: string | undefined };
 }
 
 /**
@@ -37,6 +39,7 @@ export const DiscoveryRunner = actor({
   localOnly: true,
   init: (argument: DiscoveryArgument, ctx: Context) => {
     const { topology, strategy, system, advertised, clusterId, secret } = argument;
+    const { failures } = argument;
     const context: DiscoveryContext = {
       self: { name: system.node, clusterId, address: advertised?.address },
       secret: secret?.[0],
@@ -48,7 +51,13 @@ export const DiscoveryRunner = actor({
       signal: ctx.signal,
       failed: error => {
         system.telemetry.emit('discovery.failed', { count: 1 }, { topology, strategy: strategy.name, error });
-        system.log.warn({ node: system.node, topology, strategy: strategy.name }, `discovery failed: ${error.message}`);
+        // What fails for the same reason all day is said once, until something else is to be said.
+        const level = failures.last === error.message ? 'debug' : 'warn';
+        failures.last = error.message;
+        system.log[level](
+          { node: system.node, topology, strategy: strategy.name },
+          `discovery failed: ${error.message}`,
+        );
       },
     };
     const state: { advertisement: AsyncDisposable | undefined } = { advertisement: undefined };
@@ -102,6 +111,7 @@ async function watch(argument: DiscoveryArgument, context: DiscoveryContext, ctx
     if (ctx.signal.aborted) return;
     try {
       argument.found(addresses);
+      argument.failures.last = undefined;
     } catch (error) {
       // The list hook is the user's.
       context.failed(error instanceof Error ? error : new Error(String(error)));

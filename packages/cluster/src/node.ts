@@ -202,7 +202,8 @@ export class ClusterNode implements AsyncDisposable {
           this.#dialer.setSource(source, list === undefined ? set : list(set));
           told(index);
         };
-        return { topology: name, strategy, system, advertised, clusterId, secret: this.#init.secret, found };
+        const failures = { last: undefined };
+        return { topology: name, strategy, system, advertised, clusterId, secret: this.#init.secret, found, failures };
       }),
     );
   }
@@ -396,9 +397,11 @@ export class ClusterNode implements AsyncDisposable {
 
   #wanted(): { readonly name: string; readonly address: Address }[] {
     if (this.#state !== 'running') return [];
+    // Of members that are found over another transport this node only hears.
+    const spoken = this.#endpoint.addresses.map(({ protocol }) => protocol);
     return this.#members
       .all()
-      .filter(member => member.name !== this.name && member.address !== undefined)
+      .filter(({ name, address }) => name !== this.name && address !== undefined && spoken.includes(address.protocol))
       .map(member => ({ name: member.name, address: member.address as Address }));
   }
 

@@ -51,6 +51,23 @@ describe('telemetry', () => {
   });
 });
 
+test('a failure is logged once, until another one, or a set, comes between', async () => {
+  const told = new Told();
+  await world.start('a', { discovery: [told] });
+  const warned = (): number => world.warnings.filter(line => line.startsWith('discovery failed')).length;
+  for (let times = 0; times < 5; times++) told.miss();
+  expect(warned()).toBe(1);
+  told.tell([at('b')]);
+  await world.run(10);
+  told.miss();
+  expect(warned()).toBe(2);
+  for (let restart = 1; restart < 4; restart++) {
+    told.fail();
+    await world.until(() => told.starts.length > restart, 'a restart');
+  }
+  expect(warned()).toBe(3);
+});
+
 describe('a strategy whose watch throws or ends', () => {
   test.each(['fail', 'end'] as const)('(%s) is started again after growing, jittered pauses', async how => {
     const said = world.telemetry('discovery.failed');
