@@ -78,6 +78,8 @@ function settled<T>(
   { clock, signal, timeout }: DnsExchange,
   start: (resolve: (value: T) => void, reject: (error: Error) => void) => () => void,
 ): Promise<T> {
+  // of an earlier abort the listener would not be told
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
   return new Promise((resolve, reject) => {
     let over = false;
     let close = (): void => {};

@@ -4,6 +4,7 @@ import { discoverySuite } from '@foundation-ts/testing/discovery-suite';
 import type { Answer } from 'dns-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DnsInit, dns } from '../src/dns.js';
+import { askTcp, askUdp } from '../src/dns-exchange.js';
 import type { Advertised } from '../src/index.js';
 import { type TestContext, testContext, until, Watching } from './context.js';
 import { FakeNameServer, responseTo } from './name-server.js';
@@ -86,6 +87,18 @@ describe('dns', () => {
     server.handler = asked =>
       asked.reply(responseTo(asked, { answers: asked.type === 'A' ? [...server.records] : [] }));
     expect(await firstValue()).toEqual(['tcp://10.0.0.7:4370']);
+  });
+
+  test('opens nothing for a watch that ended between two questions', async () => {
+    const { clock, random } = context();
+    const exchange = {
+      ...{ clock, random, signal: AbortSignal.abort(new Error('ended')), plain: false, timeout: 100 },
+      ...{ server: { host: '127.0.0.1', port: server.port }, question: { name: query, type: 'A' as const } },
+      dropped: () => {},
+    };
+    await expect(askTcp(exchange)).rejects.toThrow('ended');
+    await expect(askUdp(exchange)).rejects.toThrow('ended');
+    expect(server.queries).toEqual([]);
   });
 
   test('asks on for the target of an alias that a server left out, and holds a circle for a failure', async () => {
