@@ -52,7 +52,7 @@ function epmd(settings: Settings, { port, ports }: Surroundings): Translated {
   }
   const named = hosts.map(node => (Object.hasOwn(ports, node) ? ports[node] : undefined));
   const local = hosts.every(node => /^(localhost|127\.\d+\.\d+\.\d+)$/.test(hostOf(node)));
-  if (local && hosts.length > 1 && named.every(one => one === undefined)) {
+  if (local && named.every(one => one === undefined)) {
     settings.changed(
       'hosts',
       `all nodes are on this machine, where there is no epmd to tell their ports, so they find each other by 'same-host'; or give 'ports': { '${hosts[0]}': ${port}, … }.`,

@@ -20,8 +20,12 @@ describe('each of libcluster’s strategies', () => {
     });
   });
 
-  test('Epmd: nodes of one machine, without ports, find each other on it', () => {
-    const { strategy, findings } = one('Cluster.Strategy.Epmd', { hosts: ['a@127.0.0.1', 'b@127.0.0.1'] });
+  test.each([
+    [['a@127.0.0.1', 'b@127.0.0.1']],
+    // Two nodes are meant here as well: this one, and whoever names it.
+    [['a@localhost']],
+  ])('Epmd: nodes of one machine, without ports, find each other on it: %j', hosts => {
+    const { strategy, findings } = one('Cluster.Strategy.Epmd', { hosts });
     expect(strategy).toEqual({ strategy: 'same-host' });
     expect(findings).toEqual(['hosts changed']);
   });
