@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -94,6 +94,7 @@ export class KubernetesApi implements AsyncDisposable {
   readonly #tls: { readonly cert: string; readonly key: string } | undefined;
   readonly #objects: Record<Resource, Map<string, Stored>> = { pods: new Map(), endpointslices: new Map() };
   readonly #streams = new Set<Stream>();
+  readonly #sockets = new Set<Socket>();
   readonly #failures: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }[] =
     [];
   readonly #forbidden = new Set<string>();
@@ -121,6 +122,11 @@ export class KubernetesApi implements AsyncDisposable {
     const handler = (request: IncomingMessage, response: ServerResponse): void => this.#answer(request, response);
     const server = this.#tls === undefined ? createServer(handler) : createTlsServer(this.#tls, handler);
     this.#server = server;
+    // those in the middle of their TLS handshake too, of which the server's own list knows nothing
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.port, '127.0.0.1', resolve);
@@ -135,7 +141,7 @@ export class KubernetesApi implements AsyncDisposable {
     this.#server = undefined;
     if (server === undefined) return;
     const closed = new Promise(resolve => server.close(resolve));
-    server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
