@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { staticList } from '@foundation-ts/discovery/static';
@@ -62,6 +62,13 @@ describe('each of libcluster’s strategies', () => {
         nodes: ['super.example:4370', '10.0.0.7:4370', 'localhost:4370'],
       });
       expect(findings).toEqual(['timeout ignored', 'strategy changed', 'host changed']);
+      writeFileSync(join(folder, '.hosts.erlang'), ' '.repeat(2 ** 20 + 1));
+      expect(() => one('Cluster.Strategy.ErlangHosts', {}, at)).toThrow(expect.objectContaining({ code: 'too-large' }));
+      rmSync(join(folder, '.hosts.erlang'));
+      mkdirSync(join(folder, '.hosts.erlang'));
+      expect(() => one('Cluster.Strategy.ErlangHosts', {}, at)).toThrow(
+        expect.objectContaining({ code: 'invalid-operation' }),
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
