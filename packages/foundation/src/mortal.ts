@@ -120,14 +120,14 @@ export async function secretOf(
 
 function inKubernetes(
   { clusterId, detect }: MortalInit,
-  { env, exists, serviceAccount }: Surroundings,
+  { env, exists }: Surroundings,
   step: (message: string) => void,
 ): Found | undefined {
   if (!env.KUBERNETES_SERVICE_HOST) {
     step('Kubernetes: no, KUBERNETES_SERVICE_HOST is not set.');
     return undefined;
   }
-  const token = join(serviceAccount ?? SERVICE_ACCOUNT, 'token');
+  const token = join(SERVICE_ACCOUNT, 'token');
   if (!exists(token)) {
     if (detect.service !== undefined) {
       step(
@@ -150,9 +150,8 @@ function inKubernetes(
       ? `labelled app=${appName} (${detect.appName === undefined ? 'the cluster id' : "'appName' or FOUNDATION_APP_NAME"})`
       : `selected by ${selector} ('selector' or FOUNDATION_SELECTOR)`;
   step(`Kubernetes: yes, KUBERNETES_SERVICE_HOST is set and there is a service-account token; pods ${by} are watched.`);
-  const where = serviceAccount === undefined ? {} : { serviceAccount };
   return {
-    keyword: { strategy: 'kubernetes', ...(selector === undefined ? { appName } : { selector }), ...where },
+    keyword: { strategy: 'kubernetes', ...(selector === undefined ? { appName } : { selector }) },
     command: kubernetesCommand(clusterId),
   };
 }

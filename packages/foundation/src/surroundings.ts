@@ -8,8 +8,6 @@ export interface Surroundings {
   readonly interfaces: () => NodeJS.Dict<readonly NetworkInterfaceInfo[]>;
   /** Whether a file is there. */
   readonly exists: (path: string) => boolean;
-  /** Where Kubernetes puts a pod's token; default where it always does. */
-  readonly serviceAccount?: string;
 }
 
 /** This process and its machine. */
