@@ -206,7 +206,7 @@ export class Process implements Runnable, Sender {
     const now = this.system.clock.now();
     if (this.#long !== undefined && length <= this.#long.reported && now - this.#long.at < LONG_MAILBOX_AGAIN) return;
     this.#long = { reported: length, at: now };
-    this.system.reportLong(this, length);
+    this.system.reports.long(this, length);
   }
 
   /** A message met a full mailbox: reported at once, and again only after a while. */
@@ -215,7 +215,7 @@ export class Process implements Runnable, Sender {
     if (this.#long !== undefined && now - this.#long.at < LONG_MAILBOX_AGAIN) return;
     const length = this.mailbox.size;
     this.#long = { reported: length, at: now };
-    this.system.reportFull(this, length);
+    this.system.reports.full(this, length);
   }
 
   #makeRoom(op: string, payload: unknown): boolean {
@@ -479,7 +479,7 @@ export class Process implements Runnable, Sender {
       }),
     );
     if (!this.#doomed) this.exitReason = reason;
-    this.system.reportCrash(this, reason);
+    this.system.reports.crash(this, reason);
   }
 
   /**
@@ -542,7 +542,7 @@ export class Process implements Runnable, Sender {
   #terminateFailed(error: unknown): void {
     if (this.status === 'dead') return;
     const reason = toExitReason(error);
-    this.system.reportCrash(this, reason);
+    this.system.reports.crash(this, reason);
     this.finish(reason);
   }
 

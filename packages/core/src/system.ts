@@ -3,18 +3,7 @@ import { type Clock, systemClock } from './clock.js';
 import { callingSelf, type NodeHandle } from './context.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deadlines } from './deadlines.js';
-import {
-  CRASH_LOG_LIMIT,
-  CRASH_LOG_WITHIN,
-  LONG_MAILBOX,
-  MAX_LINKS_PER_PEER,
-  MAX_MONITORS_PER_PEER,
-  MAX_MONITORS_SOUGHT,
-  MOVED_KEPT,
-  SHUTDOWN_TIMEOUT,
-  SLOW_HANDLER,
-  SLOW_LOG_EVERY,
-} from './defaults.js';
+import { LONG_MAILBOX, MAX_MONITORS_SOUGHT, MOVED_KEPT, SHUTDOWN_TIMEOUT, SLOW_HANDLER } from './defaults.js';
 import { FoundationError, invalidOption, isFoundationError } from './errors.js';
 import { type ExitReason, formatError, formatReason, formatValue, toExitReason } from './exit-reason.js';
 import { type EarlyExit, type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
@@ -28,7 +17,9 @@ import { PromptCalls } from './prompt-calls.js';
 import { type Random, systemRandom } from './random.js';
 import { ActorRef, type Target, type TargetResolver } from './ref.js';
 import { releaseRegistrations } from './registration.js';
-import { type Runnable, type Schedule, Scheduler } from './scheduler.js';
+import { RemoteBonds } from './remote-bonds.js';
+import { Reports } from './reports.js';
+import { type Schedule, Scheduler } from './scheduler.js';
 import type { SupervisorDefinition } from './supervisor.js';
 import { type AnySupervisorDefinition, handleOf, type SupervisorHandleOf, superviseIn } from './supervisor-handle.js';
 import { Telemetry } from './telemetry.js';
@@ -89,6 +80,8 @@ export class ActorSystem implements CallHost {
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
   readonly promptCalls: PromptCalls;
+  /** For the runtime. */
+  readonly reports: Reports;
   readonly copy: ((value: unknown) => unknown) | undefined;
   /** Messages from which on an unbounded mailbox is reported. */
   readonly longMailbox: number;
@@ -104,24 +97,13 @@ export class ActorSystem implements CallHost {
   current: Process | undefined = undefined;
   readonly #processes = new Map<number, Process>();
   readonly #moved = new Map<number, Moved>();
-  readonly #remoteWatches = new Map<
-    string,
-    Map<MonitorRef, { readonly watcher: Process | Watcher; readonly pid: Pid }>
-  >();
-  readonly #remoteLinks = new Map<string, Map<string, { readonly process: Process; readonly pid: Pid }>>();
-  /** How many monitors each other incarnation has on actors here. */
-  readonly #watchedBy = new Map<string, number>();
+  readonly #bonds = new RemoteBonds();
   /** Who waits for the end of an actor of another node that it has asked to end, by pid. */
   readonly #stopping = new Map<string, Set<(error: Error) => void>>();
   readonly #signals: (() => void)[] = [];
   #delivering = false;
   #nextId = 1;
   #nextMonitor = 1;
-  #crashes = 0;
-  #crashWindow = Number.NEGATIVE_INFINITY;
-  #suppressed = 0;
-  #slowLogged = Number.NEGATIVE_INFINITY;
-  #slowUnlogged = 0;
 
   constructor(init: ActorSystemInit = {}) {
     this.node = init.node ?? 'local';
@@ -131,12 +113,13 @@ export class ActorSystem implements CallHost {
     this.log = guardedLog(init.log ?? stderrLog());
     this.telemetry = new Telemetry(this.node);
     this.copy = init.strictMessages;
+    this.reports = new Reports(this);
     this.deadlines = new Deadlines(this.clock);
     this.longMailbox = threshold('longMailbox', init.longMailbox, LONG_MAILBOX);
     this.scheduler = new Scheduler(this.clock, () => this.deadlines.rest(), {
       schedule: init.schedule,
       slowAfter: threshold('slowHandler', init.slowHandler, SLOW_HANDLER),
-      onSlow: (runnable, ms, messages) => this.#reportSlow(runnable, ms, messages),
+      onSlow: (runnable, ms, messages) => this.reports.slow(runnable, ms, messages),
     });
     this.promptCalls = new PromptCalls(this.scheduler);
   }
@@ -540,7 +523,7 @@ export class ActorSystem implements CallHost {
     if (process === undefined || !this.isLocal(to)) return;
     if (viaLink) {
       if (process.links?.delete(this.#linkId(from)) !== true) return;
-      if (!this.isLocal(from)) take(this.#remoteLinks, nodeKey(from), linkKey(to, from));
+      if (!this.isLocal(from)) this.#bonds.removeLink(to, from);
     }
     if (reason === 'kill' && !viaLink) {
       this.#stopStarting(process, 'killed');
@@ -573,16 +556,10 @@ export class ActorSystem implements CallHost {
 
   /** The monitors that `from` has on `to`, an actor of another node; undefined when it would take long to find them. */
   #monitorsOn(to: Pid, from: Process | undefined): MonitorRef[] | undefined {
+    if (from === undefined) return this.#bonds.hostMonitorsOn(to);
     const found: MonitorRef[] = [];
-    if (from !== undefined) {
-      if ((from.monitoring?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
-      for (const [monitor, pid] of from.monitoring ?? []) if (pid.equals(to)) found.push(monitor);
-      return found;
-    }
-    const watches = this.#remoteWatches.get(nodeKey(to));
-    if ((watches?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
-    for (const [monitor, { watcher, pid }] of watches ?? [])
-      if (!(watcher instanceof Process) && pid.equals(to)) found.push(monitor);
+    if ((from.monitoring?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
+    for (const [monitor, pid] of from.monitoring ?? []) if (pid.equals(to)) found.push(monitor);
     return found;
   }
 
@@ -619,13 +596,7 @@ export class ActorSystem implements CallHost {
   addRemoteLink(process: Process, remote: Pid): void {
     process.links ??= new Links();
     process.links.set(this.#linkId(remote), remote);
-    const key = nodeKey(remote);
-    let links = this.#remoteLinks.get(key);
-    if (links === undefined) {
-      links = new Map();
-      this.#remoteLinks.set(key, links);
-    }
-    links.set(linkKey(process.pid, remote), { process, pid: remote });
+    this.#bonds.addLink(process, remote);
   }
 
   unlink(process: Process, to: Pid): void {
@@ -634,22 +605,21 @@ export class ActorSystem implements CallHost {
       this.#processes.get(to.id)?.links?.delete(this.#linkId(process.pid));
       return;
     }
-    take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
+    this.#bonds.removeLink(process.pid, to);
     this.gateway?.unlink(process.pid, to);
   }
 
   /** The other side of a link has unlinked. */
   receiveUnlink(from: Pid, to: Pid): void {
     this.process(to)?.links?.delete(this.#linkId(from));
-    take(this.#remoteLinks, nodeKey(from), linkKey(to, from));
+    this.#bonds.removeLink(to, from);
   }
 
   /** A remote actor links with a local one. @throws FoundationError `protocol` when its node has too many links with this one */
   receiveLink(from: Pid, to: Pid): void {
     const process = this.process(to);
     if (process !== undefined) {
-      if ((this.#remoteLinks.get(nodeKey(from))?.size ?? 0) >= MAX_LINKS_PER_PEER)
-        throw tooMany(from, 'links', MAX_LINKS_PER_PEER);
+      this.#bonds.checkLinks(from);
       this.addRemoteLink(process, from);
     } else this.gateway?.exit(to, from, 'noproc', true, undefined);
   }
@@ -698,7 +668,7 @@ export class ActorSystem implements CallHost {
     this.#watch(watcher, watcher, to);
     return () => {
       if (this.isLocal(to)) this.#processes.get(to.id)?.watchers?.delete(watcherKey(watcher));
-      else if (take(this.#remoteWatches, nodeKey(to), monitor)) this.gateway?.demonitor(this.#hostPid(), to, monitor);
+      else if (this.#bonds.removeWatch(monitor, to)) this.gateway?.demonitor(this.#hostPid(), to, monitor);
     };
   }
 
@@ -713,13 +683,7 @@ export class ActorSystem implements CallHost {
       this.#signal(() => this.#fire(owner, watcher.monitor, to, 'noconnection'));
       return;
     }
-    const key = nodeKey(to);
-    let watches = this.#remoteWatches.get(key);
-    if (watches === undefined) {
-      watches = new Map();
-      this.#remoteWatches.set(key, watches);
-    }
-    watches.set(watcher.monitor, { watcher: owner, pid: to });
+    this.#bonds.addWatch(watcher.monitor, owner, to);
     this.gateway.monitor(watcher.pid ?? this.#hostPid(), to, watcher.monitor);
   }
 
@@ -734,7 +698,7 @@ export class ActorSystem implements CallHost {
   dropMonitor(watcher: Process, monitor: MonitorRef, to: Pid): void {
     if (this.isLocal(to)) {
       this.#processes.get(to.id)?.watchers?.delete(watcherKey({ monitor, pid: watcher.pid }));
-    } else if (take(this.#remoteWatches, nodeKey(to), monitor)) {
+    } else if (this.#bonds.removeWatch(monitor, to)) {
       this.gateway?.demonitor(watcher.pid, to, monitor);
     }
   }
@@ -748,47 +712,25 @@ export class ActorSystem implements CallHost {
     }
     const watcher: Watcher = { monitor, pid: from, callback: undefined };
     if (process.watchers?.has(watcherKey(watcher)) === true) return;
-    const key = nodeKey(from);
-    const count = this.#watchedBy.get(key) ?? 0;
-    if (count >= MAX_MONITORS_PER_PEER) throw tooMany(from, 'monitors', MAX_MONITORS_PER_PEER);
-    this.#watchedBy.set(key, count + 1);
+    this.#bonds.watched(from);
     addWatcher(process, watcher);
   }
 
   receiveDemonitor(from: Pid, to: Pid, monitor: MonitorRef): void {
-    if (this.process(to)?.watchers?.delete(watcherKey({ monitor, pid: from })) === true) this.#unwatched(from);
-  }
-
-  #unwatched(by: Pid): void {
-    const key = nodeKey(by);
-    const count = this.#watchedBy.get(key) ?? 0;
-    if (count > 1) this.#watchedBy.set(key, count - 1);
-    else this.#watchedBy.delete(key);
+    if (this.process(to)?.watchers?.delete(watcherKey({ monitor, pid: from })) === true) this.#bonds.unwatched(from);
   }
 
   /** A remote actor that something here monitors has ended. */
   receiveDown(from: Pid, monitor: MonitorRef, reason: ExitReason): void {
-    const key = nodeKey(from);
-    const watch = this.#remoteWatches.get(key)?.get(monitor);
-    if (watch === undefined || !watch.pid.equals(from)) return;
-    take(this.#remoteWatches, key, monitor);
-    this.#fire(watch.watcher, monitor, from, reason);
+    const watcher = this.#bonds.fireWatch(monitor, from);
+    if (watcher !== undefined) this.#fire(watcher, monitor, from, reason);
   }
 
   /** A node is gone or out of reach: every link and monitor on it fires with `noconnection`, once. */
   nodeDown(node: string, incarnation: number): void {
-    const key = `${node}#${incarnation}`;
-    const watches = this.#remoteWatches.get(key);
-    this.#remoteWatches.delete(key);
-    const links = this.#remoteLinks.get(key);
-    this.#remoteLinks.delete(key);
-    this.#watchedBy.delete(key);
-    if (watches !== undefined) {
-      for (const [monitor, watch] of watches) this.#fire(watch.watcher, monitor, watch.pid, 'noconnection');
-    }
-    if (links !== undefined) {
-      for (const { process, pid } of links.values()) this.receiveExit(pid, process.pid, 'noconnection', true);
-    }
+    const { watches, links } = this.#bonds.lost(node, incarnation);
+    for (const [monitor, watch] of watches) this.#fire(watch.watcher, monitor, watch.pid, 'noconnection');
+    for (const { process, pid } of links) this.receiveExit(pid, process.pid, 'noconnection', true);
     for (const process of this.#processes.values()) {
       if (process.watchers === undefined) continue;
       for (const [watcherId, watcher] of process.watchers) {
@@ -813,7 +755,7 @@ export class ActorSystem implements CallHost {
         const owner = this.#processes.get(watcher.pid.id);
         if (owner !== undefined) this.#fire(owner, watcher.monitor, process.pid, reason);
       } else if (watcher.pid !== undefined) {
-        this.#unwatched(watcher.pid);
+        this.#bonds.unwatched(watcher.pid);
         this.gateway?.down(process.pid, watcher.pid, watcher.monitor, reason, process);
       }
     });
@@ -825,7 +767,7 @@ export class ActorSystem implements CallHost {
       if (this.isLocal(to)) {
         this.receiveExit(process.pid, to, reason, true);
       } else {
-        take(this.#remoteLinks, nodeKey(to), linkKey(process.pid, to));
+        this.#bonds.removeLink(process.pid, to);
         if (reason !== 'normal') this.gateway?.exitEarly?.(process.pid, to, reason, BY_LINK);
         this.gateway?.exit(process.pid, to, reason, true, process);
       }
@@ -955,65 +897,6 @@ export class ActorSystem implements CallHost {
     if (process.registrations !== undefined) releaseRegistrations(process);
   }
 
-  /** Logs a crash, at most so many in so long. */
-  reportCrash(process: Process, error: Error): void {
-    this.telemetry.emit(
-      'actor.crash',
-      { count: 1 },
-      { pid: process.pid.toString(), definition: process.program.name, error },
-    );
-    const now = this.clock.now();
-    if (now - this.#crashWindow > CRASH_LOG_WITHIN) {
-      this.#crashWindow = now;
-      this.#crashes = 0;
-    }
-    this.#crashes++;
-    if (this.#crashes <= CRASH_LOG_LIMIT) {
-      this.log.error({ node: this.node, error }, `${process} crashed`);
-    } else if (this.#suppressed++ === 0) {
-      this.clock.setTimeout(() => this.#reportSuppressed(), this.#crashWindow + CRASH_LOG_WITHIN - now, {
-        unref: true,
-      });
-    }
-  }
-
-  #reportSlow(runnable: Runnable | undefined, duration: number, messages: number): void {
-    const process = runnable instanceof Process ? runnable : undefined;
-    const who = { pid: process?.pid.toString(), definition: process?.program.name };
-    this.telemetry.emit('actor.handler.slow', { duration, messages }, who);
-    const now = this.clock.now();
-    if (now - this.#slowLogged < SLOW_LOG_EVERY) {
-      this.#slowUnlogged++;
-      return;
-    }
-    this.#slowLogged = now;
-    this.log.warn(
-      { node: this.node, duration, messages, more: this.#slowUnlogged },
-      `${process ?? 'one of several actors'} kept the event loop for ${Math.round(duration)} ms; nothing else ran meanwhile.`,
-    );
-    this.#slowUnlogged = 0;
-  }
-
-  /** For the runtime: the unbounded mailbox of `process` has grown long. */
-  reportLong(process: Process, length: number): void {
-    const { pid, program } = process;
-    this.telemetry.emit('actor.mailbox.long', { length }, { pid: pid.toString(), definition: program.name });
-    this.log.warn(
-      { node: this.node, length },
-      `${length} messages wait in the unbounded mailbox of ${process}: bound it ('mailbox.capacity'), use offer(), or look at why its handlers are slow.`,
-    );
-  }
-
-  /** For the runtime: a message met the full mailbox of `process`. */
-  reportFull(process: Process, length: number): void {
-    const { pid, program } = process;
-    this.telemetry.emit(
-      'actor.mailbox.full',
-      { length },
-      { pid: pid.toString(), definition: program.name, overflow: program.overflow },
-    );
-  }
-
   /** The longest mailboxes, longest first. Looks at every actor. @param most - how many; default 10 */
   longestMailboxes(most = 10): { readonly pid: Pid; readonly definition: string; readonly length: number }[] {
     return [...this.#processes.values()]
@@ -1021,11 +904,6 @@ export class ActorSystem implements CallHost {
       .sort((left, right) => right.mailbox.size - left.mailbox.size)
       .slice(0, most)
       .map(({ pid, program, mailbox }) => ({ pid, definition: program.name, length: mailbox.size }));
-  }
-
-  #reportSuppressed(): void {
-    this.log.error({ node: this.node, count: this.#suppressed }, 'more actors crashed; reports were suppressed');
-    this.#suppressed = 0;
   }
 
   // --- hand-off -------------------------------------------------------------------------------------------------
@@ -1074,26 +952,6 @@ function addWatcher(process: Process, watcher: Watcher): void {
 
 function watcherKey(watcher: { readonly monitor: MonitorRef; readonly pid: Pid | undefined }): string {
   return watcher.pid === undefined ? `${watcher.monitor}` : `${watcher.monitor} ${watcher.pid.key}`;
-}
-
-/** Takes an entry out of a table of tables, and the inner table with its last one. @returns whether it was there */
-function take<K>(tables: Map<string, Map<K, unknown>>, key: string, entry: K): boolean {
-  const table = tables.get(key);
-  if (table?.delete(entry) !== true) return false;
-  if (table.size === 0) tables.delete(key);
-  return true;
-}
-
-function tooMany(from: Pid, what: string, limit: number): FoundationError {
-  return new FoundationError('protocol', `Actors of '${from.node}' have ${limit} ${what} here, and may have no more.`);
-}
-
-function nodeKey(pid: Pid): string {
-  return `${pid.node}#${pid.incarnation}`;
-}
-
-function linkKey(local: Pid, remote: Pid): string {
-  return `${local.id} ${remote.key}`;
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -197,7 +197,7 @@ export class HandOffRun {
         this.#step({ type: 'capture-failed' });
         return;
       }
-      process.system.reportCrash(process, this.failure);
+      process.system.reports.crash(process, this.failure);
     }
     this.#step({ type: 'captured' });
   }
