@@ -1,5 +1,5 @@
 import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
-import { Packr, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr';
+import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { DEFAULT_MESSAGE_BYTES } from './defaults.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';
 import { scan } from './internal/scan.js';
@@ -76,6 +76,8 @@ export interface Codec {
 /** First byte of a message with large binary values behind it. */
 const WITH_EXTERNALS = 0xc1;
 const EXTERNALS_HEADER = 8;
+/** Memory that messages are encoded into, one behind the other, never twice. */
+const ARENA_BYTES = 64 * 1024;
 
 /** @throws FoundationError `invalid-option` for two extensions of one type, or a type outside 1–60 */
 export function createCodec(init: CodecInit = {}): Codec {
@@ -102,11 +104,14 @@ class MessagePackCodec implements Codec {
   readonly #preparer: Preparer;
   readonly #reviver: Reviver;
   #busy = false;
+  /** Where the last message ends in the encoder's memory. */
+  #end = -1;
   readonly #parts: EncodedParts = { buffer: new Uint8Array(0), start: 0, end: 0, externals: undefined, bytes: 0 };
 
   constructor(extensions: readonly CodecExtension[], maxBytes: number) {
     this.#extensions = extensions;
     this.maxBytes = maxBytes;
+    this.#packr.useBuffer(Buffer.allocUnsafeSlow(ARENA_BYTES));
     this.#preparer = new Preparer(extensions, maxBytes);
     this.#reviver = new Reviver(extensions);
   }
@@ -146,10 +151,19 @@ class MessagePackCodec implements Codec {
     try {
       const prepared = preparer.prepare(value);
       const { externals } = preparer;
-      const target = this.#packr.pack(prepared, REUSE_BUFFER_MODE) as Buffer & { start: number; end: number };
+      const packr = this.#packr;
+      const { position } = packr;
+      // Right behind the last message, so that a batch of them is one piece of memory; the encoder would leave a gap up to the next multiple of eight.
+      const back = position === this.#end ? position & 7 : 0;
+      if (back > 0) packr.position = position - back;
+      const mode = back > 0 ? REUSE_BUFFER_MODE | RESERVE_START_SPACE | back : REUSE_BUFFER_MODE;
+      const target = packr.pack(prepared, mode) as Buffer & { start: number; end: number };
       parts.buffer = target;
-      parts.start = target.start;
+      parts.start = target.start + back;
       parts.end = target.end;
+      this.#end = target.end;
+      // What a long message needed is not what the next ones need.
+      if (target.length > ARENA_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(ARENA_BYTES));
       return externals;
     } catch (error) {
       throw unsendableError(value, this.#extensions, error);

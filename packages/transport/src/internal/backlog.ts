@@ -73,8 +73,8 @@ export class Backlog {
   }
 }
 
-/** The encoder reuses the parts object, and its buffer is larger than one message. */
+/** The encoder reuses the parts object, and its buffer is larger than one message. A `Buffer`'s own `slice` would hold all of it. */
 function snapshot(parts: EncodedParts): EncodedParts {
   const { buffer, start, end, externals, bytes } = parts;
-  return { buffer: buffer.slice(start, end), start: 0, end: end - start, externals, bytes };
+  return { buffer: Uint8Array.prototype.slice.call(buffer, start, end), start: 0, end: end - start, externals, bytes };
 }

@@ -5,61 +5,130 @@ const FIRST_SLAB = 4 * 1024;
 /** Shorter messages are copied by a loop, which beats a call of `set` with its view. */
 const LOOP_BYTES = 96;
 
-/** Packs small messages into frames, in memory that is never written twice. */
+/** Shorter batches are one piece: one more costs more than the copy. */
+const PIECE_BYTES = 8 * 1024;
+
+/** A frame of several messages, in one piece or two. */
+export class Batch {
+  /** Messages. */
+  readonly count: number;
+  readonly head: Uint8Array;
+  /** What follows, in the encoder's memory, which is never written again. */
+  readonly body: Uint8Array | undefined;
+
+  constructor(count: number, head: Uint8Array, body: Uint8Array | undefined) {
+    this.count = count;
+    this.head = head;
+    this.body = body;
+    head[FRAME_HEADER] = 0xdd;
+    writeUint32(head, FRAME_HEADER + 1, count);
+  }
+
+  get bytes(): number {
+    return this.body === undefined ? this.head.length : this.head.length + this.body.length;
+  }
+
+  /** In one piece. */
+  joined(): Uint8Array {
+    return this.body === undefined ? this.head : Buffer.concat([this.head, this.body]);
+  }
+
+  /** Puts type and number into it. */
+  stamp(sequence: number): void {
+    stampBatch(this.head, sequence);
+  }
+}
+
+/**
+ * Packs small messages into frames, in memory that is never written twice. Messages that stand one behind the other in the encoder's memory are copied
+ * together, when the frame is sealed, or not at all if there is nothing else in a batch.
+ */
 export class BatchBuffer {
   readonly #limit: number;
   #slab: Uint8Array = new Uint8Array(0);
   #slabBytes = FIRST_SLAB;
   #start = 0;
   #end = 0;
+  /** Messages at the end of the batch that have not been copied yet. */
+  #run: Uint8Array | undefined;
+  #runStart = 0;
+  #runEnd = 0;
   /** Messages in the open batch. */
   count = 0;
+  /** Length of the frame that {@link seal} would give. */
+  bytes = 0;
 
   /** @param limit - longest frame, bytes */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Length of the frame that {@link seal} would give. */
-  get bytes(): number {
-    return this.count === 0 ? 0 : this.#end - this.#start;
-  }
-
   fits(bytes: number): boolean {
-    return (this.count === 0 ? BATCH_HEADER : this.#end - this.#start) + bytes <= this.#limit;
+    return (this.count === 0 ? BATCH_HEADER : this.bytes) + bytes <= this.#limit;
   }
 
   /** Appends a message without large binary values; the caller has checked {@link fits}. */
   addParts(parts: EncodedParts): void {
-    const { buffer, start, bytes } = parts;
-    const at = this.#reserve(bytes);
-    const slab = this.#slab;
-    if (bytes <= LOOP_BYTES)
-      for (let index = 0; index < bytes; index++) slab[at + index] = buffer[start + index] as number;
-    else slab.set(buffer.subarray(start, start + bytes), at);
+    const { buffer, start, end } = parts;
+    if (this.#run === buffer && this.#runEnd === start) {
+      this.#runEnd = end;
+    } else {
+      this.settle();
+      this.#run = buffer;
+      this.#runStart = start;
+      this.#runEnd = end;
+    }
+    this.#count(end - start);
   }
 
   /** Appends an encoded message; the caller has checked {@link fits}. */
   addBytes(message: Uint8Array): void {
+    this.settle();
     const at = this.#reserve(message.length);
     this.#slab.set(message, at);
+    this.#count(message.length);
   }
 
-  /** Ends the open batch, which is not empty, and gives its frame. */
-  seal(): Uint8Array {
+  /** Copies what has not been copied, so that the encoder's memory is not held. */
+  settle(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    const start = this.#runStart;
+    const bytes = this.#runEnd - start;
+    const at = this.#reserve(bytes);
+    const slab = this.#slab;
+    if (bytes <= LOOP_BYTES)
+      for (let index = 0; index < bytes; index++) slab[at + index] = run[start + index] as number;
+    else slab.set(run.subarray(start, start + bytes), at);
+  }
+
+  /** Ends the open batch, which is not empty. */
+  seal(): Batch {
+    const { count } = this;
+    const run = this.#run;
+    this.count = 0;
+    this.bytes = 0;
+    if (run !== undefined && this.#end === this.#start && this.#runEnd - this.#runStart >= PIECE_BYTES) {
+      this.#run = undefined;
+      return new Batch(count, Buffer.allocUnsafe(BATCH_HEADER), run.subarray(this.#runStart, this.#runEnd));
+    }
+    this.settle();
     const frame = this.#slab.subarray(this.#start, this.#end);
-    frame[FRAME_HEADER] = 0xdd;
-    writeUint32(frame, FRAME_HEADER + 1, this.count);
     // Slabs follow what is used: a connection that says little holds little.
     if (frame.length * 2 > this.#slabBytes) this.#slabBytes = Math.min(this.#limit, this.#slabBytes * 2);
     else if (frame.length * 16 < this.#slabBytes) this.#slabBytes = Math.max(FIRST_SLAB, this.#slabBytes >> 1);
     this.#start = this.#end;
-    this.count = 0;
-    return frame;
+    return new Batch(count, frame, undefined);
+  }
+
+  #count(bytes: number): void {
+    this.bytes += this.count === 0 ? BATCH_HEADER + bytes : bytes;
+    this.count++;
   }
 
   #reserve(bytes: number): number {
-    if (this.count === 0) {
+    if (this.#end === this.#start) {
       if (this.#start + BATCH_HEADER + bytes > this.#slab.length) {
         this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, BATCH_HEADER + bytes));
         this.#start = 0;
@@ -70,7 +139,6 @@ export class BatchBuffer {
     }
     const at = this.#end;
     this.#end = at + bytes;
-    this.count++;
     return at;
   }
 
@@ -83,7 +151,7 @@ export class BatchBuffer {
   }
 }
 
-/** Puts type and number into a frame that {@link BatchBuffer.seal} gave. */
+/** Puts type and number into the frame of a batch. */
 export function stampBatch(frame: Uint8Array, sequence: number): void {
   writeHeader(frame, 0, FRAME_BATCH, 0, sequence);
 }

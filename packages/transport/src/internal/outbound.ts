@@ -3,7 +3,7 @@ import type { EncodedParts } from '../codec.js';
 import { MAX_INTERLEAVED } from '../defaults.js';
 import type { SendResult } from '../peer.js';
 import { Backlog, type Partition } from './backlog.js';
-import { BatchBuffer, stampBatch } from './batch-buffer.js';
+import { type Batch, BatchBuffer, stampBatch } from './batch-buffer.js';
 import { ALGORITHM_GZIP, ALGORITHM_ZSTD, deflate } from './compression.js';
 import type { FrameSink } from './frame-sink.js';
 import { BATCH_HEADER, FRAGMENT_HEADER } from './frames.js';
@@ -68,8 +68,7 @@ export class Outbound {
   readonly #retained: Retained | undefined;
   readonly #compressAbove: number;
   readonly #algorithm: number;
-  readonly #sealed: Uint8Array[] = [];
-  readonly #sealedCounts: number[] = [];
+  readonly #sealed: Batch[] = [];
   /** Batches written since the beginning. */
   #batchesSent = 0;
   readonly #lanes = new Map<Partition, Lane>();
@@ -203,13 +202,9 @@ export class Outbound {
 
   /** Gives up everything that is queued. */
   clear(): Unwritten[] {
-    const dropped: Unwritten[] = this.#sealed.map((frame, index) => ({
-      count: this.#sealedCounts[index] as number,
-      batch: frame,
-    }));
+    if (this.#batch.count > 0) this.#seal();
+    const dropped: Unwritten[] = this.#sealed.map(batch => ({ count: batch.count, batch: batch.joined() }));
     this.#sealed.length = 0;
-    this.#sealedCounts.length = 0;
-    if (this.#batch.count > 0) dropped.push({ count: this.#batch.count, batch: this.#batch.seal() });
     for (const { queue, head } of this.#ring) {
       for (const message of queue.slice(head)) {
         if (message instanceof Fence) continue;
@@ -252,7 +247,10 @@ export class Outbound {
    */
   flush(): boolean {
     const sink = this.#sink;
-    if (sink === undefined) return false;
+    if (sink === undefined) {
+      this.#batch.settle();
+      return false;
+    }
     const { turnBytes } = this.#init;
     let written = 0;
     while (!this.#blocked) {
@@ -266,6 +264,7 @@ export class Outbound {
       }
       if (written === before) break;
     }
+    this.#batch.settle();
     return written >= turnBytes && !this.#blocked && (this.queuedMessages > 0 || this.#retained?.again !== undefined);
   }
 
@@ -341,7 +340,7 @@ export class Outbound {
     }
     const lane = this.#lanes.size === 0 ? undefined : this.#lanes.get(partition);
     if (lane !== undefined) {
-      lane.queue.push(parts.buffer.slice(parts.start, parts.end));
+      lane.queue.push(Uint8Array.prototype.slice.call(parts.buffer, parts.start, parts.end));
     } else {
       if (!this.#batch.fits(bytes)) this.#seal();
       this.#batch.addParts(parts);
@@ -405,25 +404,28 @@ export class Outbound {
   }
 
   #seal(): void {
-    this.#sealedCounts.push(this.#batch.count);
     this.#sealed.push(this.#batch.seal());
   }
 
   /** @returns bytes written */
   #writeBatch(sink: FrameSink): number {
-    const sealed = this.#sealed[0];
-    const bytes = sealed === undefined ? this.#batch.bytes : sealed.length;
+    const bytes = this.#sealed[0]?.bytes ?? this.#batch.bytes;
     if (bytes === 0 || bytes > this.credit) return 0;
-    if (sealed === undefined) this.#seal();
-    const frame = this.#sealed.shift() as Uint8Array;
-    const count = this.#sealedCounts.shift() as number;
-    stampBatch(frame, sink.nextSequence());
+    if (this.#sealed.length === 0) this.#seal();
+    const batch = this.#sealed.shift() as Batch;
+    const { count, head, body } = batch;
+    batch.stamp(sink.nextSequence());
     this.#batchesSent++;
     this.messagesSent += count;
     this.queuedMessages -= count;
     this.queuedBytes -= bytes - BATCH_HEADER;
-    this.#retained?.add({ count, bytes, frame, message: undefined });
-    this.#wrote(bytes, sink.write(frame));
+    if (body !== undefined && sink.gathers && this.#retained === undefined) {
+      this.#wrote(bytes, sink.writePieces(head, body));
+    } else {
+      const frame = batch.joined();
+      this.#retained?.add({ count, bytes, frame, message: undefined });
+      this.#wrote(bytes, sink.write(frame));
+    }
     return bytes;
   }
 
