@@ -35,7 +35,7 @@ const LOOPBACK = '127.0.0.1';
 export async function connectionOf(
   options: StartOptions,
   { clusterId, log, anyPort }: { readonly clusterId: string; readonly log: Log; readonly anyPort?: boolean },
-  surroundings: Surroundings = here,
+  surroundings: Surroundings = here(),
 ): Promise<NodeConnection> {
   const { cluster = false, discovery, topologies, channels } = options;
   const own = channels === undefined ? {} : { channels };

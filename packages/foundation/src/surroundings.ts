@@ -10,8 +10,10 @@ export interface Surroundings {
   readonly exists: (path: string) => boolean;
 }
 
-/** This process and its machine. */
-export const here: Surroundings = { env: process.env, interfaces: networkInterfaces, exists: existsSync };
+/** Those of this process. */
+export function here(): Surroundings {
+  return { env: process.env, interfaces: networkInterfaces, exists: existsSync };
+}
 
 /** An address at which other machines reach this one, and where it is from. */
 export interface ReachableHost {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { NetworkInterfaceInfo } from 'node:os';
@@ -337,6 +338,13 @@ describe('apprentice mode', () => {
     expect(missingPackage(error("Cannot find module 'ioredis'"))).toBe('ioredis');
     expect(missingPackage(error("Cannot find module '/x/etcd3.js'"))).toBeUndefined();
     expect(missingPackage(new Error("Cannot find package 'etcd3'"))).toBeUndefined();
+    // As Node.js says it, where there is none.
+    const program = 'import("etcd3").catch(({ code, message }) => console.log(JSON.stringify({ code, message })))';
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: home,
+      encoding: 'utf8',
+    });
+    expect(missingPackage(JSON.parse(said))).toBe('etcd3');
   });
 
   test('same-host, static and hosts-file each form a cluster', async () => {
