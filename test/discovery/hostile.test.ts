@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-
+import { type Answer, decode, encode } from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, decode, encode } from '../../packages/discovery/test/mdns-packets.js';
 import { until } from '../support/member.js';
 import { programCommand, type Report, Running } from '../support/programs.js';
 
