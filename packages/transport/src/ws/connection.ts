@@ -4,11 +4,19 @@ import { WebSocket } from 'ws';
 import { lost } from '../internal/lost.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
+import { WsFrameWriter } from './frame-writer.js';
 
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
 const NORMAL_CLOSURE = 1000;
-const BINARY = { binary: true, compress: false, fin: true } as const;
+
+export interface WsConnectionInit {
+  readonly clock: Clock;
+  readonly linger: number;
+  readonly maxFrameBytes: number;
+  /** This side dialled. */
+  readonly dialled: boolean;
+}
 
 /** A connection over one WebSocket: each binary message is a frame. Everything sent in a turn of the event loop goes out as one write. */
 export class WsConnection implements Connection {
@@ -16,6 +24,7 @@ export class WsConnection implements Connection {
   readonly security: ConnectionSecurity | undefined;
   readonly #ws: WebSocket;
   readonly #socket: Socket;
+  readonly #writer: WsFrameWriter;
   readonly #reset: () => void;
   readonly #clock: Clock;
   readonly #linger: number;
@@ -37,16 +46,12 @@ export class WsConnection implements Connection {
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
 
-  constructor(
-    ws: WebSocket,
-    open: OpenSocket,
-    remote: Address,
-    init: { readonly clock: Clock; readonly linger: number; readonly maxFrameBytes: number },
-  ) {
+  constructor(ws: WebSocket, open: OpenSocket, remote: Address, init: WsConnectionInit) {
     this.remote = remote;
     this.security = open.security;
     this.#ws = ws;
     this.#socket = open.socket;
+    this.#writer = new WsFrameWriter(open.socket, init.dialled);
     this.#reset = open.reset;
     this.#clock = init.clock;
     this.#linger = init.linger;
@@ -78,13 +83,21 @@ export class WsConnection implements Connection {
   }
 
   send(frame: Uint8Array): boolean {
+    return this.#send(frame, undefined);
+  }
+
+  sendPieces(head: Uint8Array, body: Uint8Array): boolean {
+    return this.#send(head, body);
+  }
+
+  #send(head: Uint8Array, body: Uint8Array | undefined): boolean {
     if (this.#state !== 'open' || this.#ws.readyState !== WebSocket.OPEN) return false;
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
       queueMicrotask(this.#flush);
     }
-    this.#ws.send(frame, BINARY);
+    this.#writer.write(head, body);
     if (!this.#full && this.#ws.bufferedAmount < HIGH_WATER) return true;
     this.#owesDrain = true;
     return false;

@@ -75,7 +75,7 @@ class WsTransport implements Transport {
     const front = new HttpFront(this.#clock, options.maxFrameBytes, {
       refusal: request => this.#refusal(request),
       opened: (socket, incoming) => {
-        const connection = this.#connection(socket, incoming, incoming.remote, options.maxFrameBytes);
+        const connection = this.#connection(socket, incoming, incoming.remote, options.maxFrameBytes, false);
         connection.start(options.accept(connection));
         if (incoming.refusal !== undefined) connection.refuse(incoming.refusal, encodeReject('certificate'));
       },
@@ -115,7 +115,7 @@ class WsTransport implements Transport {
       attempt.fail('noconnection', `it answered the request for '${this.#path}' with ${status}, not with a WebSocket`);
     });
     socket.once('open', () => {
-      const connection = this.#connection(socket, open, to, options.maxFrameBytes);
+      const connection = this.#connection(socket, open, to, options.maxFrameBytes, true);
       connection.start(options.open(connection));
       socket.off('error', onError);
       attempt.done(connection);
@@ -129,8 +129,19 @@ class WsTransport implements Transport {
     return request.url === this.#path ? undefined : 404;
   }
 
-  #connection(socket: WebSocket, open: OpenSocket, remote: Address, maxFrameBytes: number): WsConnection {
-    return new WsConnection(socket, open, remote, { clock: this.#clock, linger: this.#linger, maxFrameBytes });
+  #connection(
+    socket: WebSocket,
+    open: OpenSocket,
+    remote: Address,
+    maxFrameBytes: number,
+    dialled: boolean,
+  ): WsConnection {
+    return new WsConnection(socket, open, remote, {
+      clock: this.#clock,
+      linger: this.#linger,
+      maxFrameBytes,
+      dialled,
+    });
   }
 }
 

@@ -1,0 +1,118 @@
+import { randomFillSync } from 'node:crypto';
+import type { Socket } from 'node:net';
+
+/** Binary, and the only frame of its message (RFC 6455, section 5.2). */
+const FIN_BINARY = 0x82;
+const MASKED = 0x80;
+const KEY_BYTES = 4;
+/** Longest header with its key. */
+const MAX_HEADER = 14;
+/** Random bytes that are fetched at once. */
+const RANDOM_BYTES = 8 * 1024;
+/** Unmasked payloads up to this length are copied behind their header. */
+const COPY_LIMIT = 8 * 1024;
+/** Masked frames up to this length are written into memory that is used again, as soon as they have left; bytes. */
+const REUSED_BYTES = 64 * 1024 + 64;
+/** So much of that memory is kept while nothing is written, pieces. */
+const REUSED_PIECES = 8;
+
+/**
+ * Writes binary messages as frames of RFC 6455, between those that `ws` itself writes. `ws` masks byte by byte, into memory that is new
+ * for each frame; this masks four bytes at a time.
+ */
+export class WsFrameWriter {
+  readonly #socket: Socket;
+  readonly #masks: boolean;
+  readonly #random = Buffer.allocUnsafeSlow(RANDOM_BYTES);
+  #randomAt = RANDOM_BYTES;
+  readonly #free: Buffer[] = [];
+
+  /** @param masks - as the side that dialled has to */
+  constructor(socket: Socket, masks: boolean) {
+    this.#socket = socket;
+    this.#masks = masks;
+  }
+
+  /** One message, of one piece or two. Neither is written to; they are read until they have left. */
+  write(head: Uint8Array, body: Uint8Array | undefined): void {
+    if (this.#masks) this.#writeMasked(head, body);
+    else this.#writePlain(head, body);
+  }
+
+  #writePlain(head: Uint8Array, body: Uint8Array | undefined): void {
+    const length = head.length + (body?.length ?? 0);
+    const header = headerBytes(length);
+    const copied = head.length <= COPY_LIMIT ? head.length : 0;
+    const frame = Buffer.allocUnsafe(header + copied);
+    writeHeader(frame, 0, length, 0);
+    if (copied > 0) frame.set(head, header);
+    this.#socket.write(frame);
+    if (copied < head.length) this.#socket.write(head);
+    if (body !== undefined) this.#socket.write(body);
+  }
+
+  #writeMasked(head: Uint8Array, body: Uint8Array | undefined): void {
+    const length = head.length + (body?.length ?? 0);
+    const header = headerBytes(length) + KEY_BYTES;
+    const reused = length > COPY_LIMIT && length + MAX_HEADER + KEY_BYTES <= REUSED_BYTES;
+    const memory = reused
+      ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(REUSED_BYTES))
+      : Buffer.allocUnsafe(length + MAX_HEADER + KEY_BYTES);
+    // The payload begins at a multiple of four of its ArrayBuffer.
+    const start = -(memory.byteOffset + header) & 3;
+    const payload = start + header;
+    writeHeader(memory, start, length, MASKED);
+    this.#writeKey(memory, payload - KEY_BYTES);
+    memory.set(head, payload);
+    if (body !== undefined) memory.set(body, payload + head.length);
+    mask(memory, payload, length);
+    const frame = memory.subarray(start, payload + length);
+    if (reused) this.#socket.write(frame, () => this.#release(memory));
+    else this.#socket.write(frame);
+  }
+
+  #release(memory: Buffer): void {
+    if (this.#free.length < REUSED_PIECES) this.#free.push(memory);
+  }
+
+  /** A key of its own for each frame, which nobody can foresee (RFC 6455, section 5.3). */
+  #writeKey(memory: Buffer, at: number): void {
+    if (this.#randomAt === RANDOM_BYTES) {
+      randomFillSync(this.#random);
+      this.#randomAt = 0;
+    }
+    this.#random.copy(memory, at, this.#randomAt, this.#randomAt + KEY_BYTES);
+    this.#randomAt += KEY_BYTES;
+  }
+}
+
+/** Of a header without key. */
+function headerBytes(length: number): number {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
+}
+
+function writeHeader(frame: Buffer, at: number, length: number, masked: number): void {
+  frame[at] = FIN_BINARY;
+  if (length < 126) {
+    frame[at + 1] = masked | length;
+  } else if (length < 65_536) {
+    frame[at + 1] = masked | 126;
+    frame.writeUInt16BE(length, at + 2);
+  } else {
+    frame[at + 1] = masked | 127;
+    frame.writeUInt32BE(Math.floor(length / 0x1_0000_0000), at + 2);
+    frame.writeUInt32BE(length >>> 0, at + 6);
+  }
+}
+
+/** Masks `length` bytes from `start`, which is a multiple of four in the ArrayBuffer; the key stands in front of them. */
+function mask(memory: Buffer, start: number, length: number): void {
+  const whole = length >>> 2;
+  // Both in the machine's order of bytes, whichever that is.
+  const words = new Uint32Array(memory.buffer, memory.byteOffset + start - KEY_BYTES, whole + 1);
+  const key = words[0] as number;
+  for (let index = 1; index <= whole; index++) words[index] = (words[index] as number) ^ key;
+  for (let index = whole * 4; index < length; index++) {
+    memory[start + index] = (memory[start + index] as number) ^ (memory[start - KEY_BYTES + (index & 3)] as number);
+  }
+}
