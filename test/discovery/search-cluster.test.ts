@@ -66,8 +66,9 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
+const inService = { service: 'nodes', namespace: 'default', clusterDomain: 'shop.test' };
 const noBind = manyLoopbacks ?? bindMissing();
-const worlds: Readonly<Record<Exclude<StrategyKeyword, 'kubernetes-dns' | 'kubernetes-dns-srv'>, World>> = {
+const worlds: Readonly<Record<StrategyKeyword, World>> = {
   'same-host': { missing: undefined, run: () => search('same-host') },
   gossip: { missing: undefined, run: () => search('gossip') },
   mdns: { missing: undefined, run: () => search('mdns') },
@@ -104,6 +105,28 @@ const worlds: Readonly<Record<Exclude<StrategyKeyword, 'kubernetes-dns' | 'kuber
         const port = await freePort();
         await search({ strategy: 'kubernetes', appName: 'shop', api: url, serviceAccount, port });
       }),
+  },
+  'kubernetes-dns': {
+    missing: noBind,
+    run: async () => {
+      const port = await freePort();
+      await withBind(
+        address => [`update add nodes.default.svc.shop.test 1 A ${address}`],
+        servers => ({ strategy: 'kubernetes-dns', ...inService, port, servers }),
+      );
+    },
+  },
+  // On the port of 'dns-srv', and so in its lane: three lanes, three places behind it.
+  'kubernetes-dns-srv': {
+    missing: noBind,
+    run: () =>
+      withBind(
+        (address, index) => [
+          `update add pod-${index}.nodes.default.svc.shop.test 1 A ${address}`,
+          `update add _foundation._tcp.nodes.default.svc.shop.test 1 SRV 0 0 4370 pod-${index}.nodes.default.svc.shop.test.`,
+        ],
+        servers => ({ strategy: 'kubernetes-dns-srv', ...inService, servers }),
+      ),
   },
   etcd: {
     missing: debianMissing({ etcd: 'etcd-server' }),
