@@ -9,6 +9,10 @@ import { WsFrameWriter } from './frame-writer.js';
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
 const NORMAL_CLOSURE = 1000;
+/** Bytes of messages in one turn of the event loop after which the socket rests until the next: unmasking them takes time, and others wait. */
+const TURN_BYTES = 256 * 1024;
+/** Shorter messages don't begin the count. */
+const COUNTED_BYTES = 8 * 1024;
 
 export interface WsConnectionInit {
   readonly clock: Clock;
@@ -38,6 +42,9 @@ export class WsConnection implements Connection {
   #full = false;
   #owesDrain = false;
   #paused = false;
+  /** Bytes that came in this turn. */
+  #read = 0;
+  #resting = false;
   /** What the WebSocket gave although it was paused: it reads what it has of the stream to the end. */
   #held: Uint8Array[] = [];
   /** The WebSocket has closed in order; what is held has still to be delivered. */
@@ -150,8 +157,27 @@ export class WsConnection implements Connection {
     if (!this.#full && this.#owesDrain) this.#onDrain();
   };
 
+  #count(bytes: number): void {
+    if (this.#read === 0) {
+      if (bytes < COUNTED_BYTES) return;
+      setImmediate(this.#endTurn);
+    }
+    this.#read += bytes;
+    if (this.#read < TURN_BYTES || this.#resting || this.#paused) return;
+    this.#resting = true;
+    this.#ws.pause();
+  }
+
+  readonly #endTurn = (): void => {
+    this.#read = 0;
+    if (!this.#resting) return;
+    this.#resting = false;
+    if (!this.#paused) this.#ws.resume();
+  };
+
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#state !== 'open') return;
+    this.#count(data.length);
     if (!isBinary || data.length === 0) {
       const what = isBinary ? 'a frame of length 0' : 'a text, where only binary messages are allowed';
       void this.close(new FoundationError('protocol', `The peer sent ${what}.`));
