@@ -63,8 +63,8 @@ export interface Listening {
 
 interface Keyword<K extends StrategyKeyword> {
   readonly make: (init: KeywordInits[K]) => Promise<DiscoveryStrategy>;
-  /** Learns only hosts: it has to know the one port of all nodes. */
-  readonly onePort?: true;
+  /** All nodes listen on one port: the strategy learns only hosts and is `told`, or `records` that somebody else keeps name it. */
+  readonly onePort?: 'told' | 'records';
   /** How nodes get at each other: a strategy made for several machines has them listen beyond loopback. */
   readonly network?: true;
   /** What it needs beside Foundation. */
@@ -77,20 +77,25 @@ interface Keyword<K extends StrategyKeyword> {
 const KEYWORDS: { readonly [K in StrategyKeyword]: Keyword<K> } = {
   kubernetes: {
     make: async init => (await import('@foundation-ts/discovery/kubernetes')).kubernetes(init),
-    onePort: true,
+    onePort: 'told',
     network: true,
   },
   'kubernetes-dns': {
     make: async init => (await import('@foundation-ts/discovery/kubernetes-dns')).kubernetesDns(init),
-    onePort: true,
+    onePort: 'told',
     network: true,
   },
   'kubernetes-dns-srv': {
     make: async init => (await import('@foundation-ts/discovery/kubernetes-dns')).kubernetesDnsSrv(init),
+    onePort: 'records',
     network: true,
   },
-  dns: { make: async init => (await import('@foundation-ts/discovery/dns')).dns(init), onePort: true, network: true },
-  'dns-srv': { make: async init => (await import('@foundation-ts/discovery/dns-srv')).dnsSrv(init), network: true },
+  dns: { make: async init => (await import('@foundation-ts/discovery/dns')).dns(init), onePort: 'told', network: true },
+  'dns-srv': {
+    make: async init => (await import('@foundation-ts/discovery/dns-srv')).dnsSrv(init),
+    onePort: 'records',
+    network: true,
+  },
   mdns: { make: async init => (await import('@foundation-ts/discovery/mdns')).mdns(init) },
   gossip: { make: async init => (await import('@foundation-ts/discovery/gossip')).gossip(init), interfaces: true },
   'same-host': { make: async init => (await import('@foundation-ts/discovery/same-host')).sameHost(init) },
@@ -105,10 +110,18 @@ const KEYWORDS: { readonly [K in StrategyKeyword]: Keyword<K> } = {
   },
   'hosts-file': {
     make: async init => (await import('@foundation-ts/discovery/hosts-file')).hostsFile(init),
-    onePort: true,
+    onePort: 'told',
   },
-  etcd: { make: async init => (await import('@foundation-ts/discovery/etcd')).etcd(init), package: 'etcd3' },
-  redis: { make: async init => (await import('@foundation-ts/discovery/redis')).redis(init), package: 'ioredis' },
+  etcd: {
+    make: async init => (await import('@foundation-ts/discovery/etcd')).etcd(init),
+    network: true,
+    package: 'etcd3',
+  },
+  redis: {
+    make: async init => (await import('@foundation-ts/discovery/redis')).redis(init),
+    network: true,
+    package: 'ioredis',
+  },
 };
 
 /** All keywords, in the order of the guide. */
@@ -160,10 +173,7 @@ export function keywordName(given: StrategyKeyword | KeywordOptions): StrategyKe
 
 /** Whether all nodes that a strategy finds listen on one port, which it, or the records that it reads, have to be told. */
 export function needsOnePort(name: string): boolean {
-  return (
-    Object.hasOwn(KEYWORDS, name) &&
-    (KEYWORDS[name as StrategyKeyword].onePort === true || KEYWORDS[name as StrategyKeyword].network === true)
-  );
+  return Object.hasOwn(KEYWORDS, name) && KEYWORDS[name as StrategyKeyword].onePort !== undefined;
 }
 
 /** Whether a strategy is for nodes on several machines, and of no use to a node that listens on loopback. */
@@ -185,7 +195,7 @@ export function fullKeyword(given: StrategyKeyword | KeywordOptions, listening: 
     ...(interfaces === true && listening.loopback === true && options.interfaces === undefined
       ? { interfaces: ['127.0.0.1'] }
       : {}),
-    ...(onePort === true && listening.port !== undefined && !named ? { port: listening.port } : {}),
+    ...(onePort === 'told' && listening.port !== undefined && !named ? { port: listening.port } : {}),
   } as KeywordOptions;
 }
 

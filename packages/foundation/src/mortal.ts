@@ -73,7 +73,7 @@ export async function mortalMode(init: MortalInit, surroundings: Surroundings): 
   const found = inKubernetes(init, surroundings, step) ?? byName(init, surroundings, step);
   const place = found === undefined ? undefined : placeFor(found, init, surroundings, step);
   // The cookies of several machines differ.
-  const bare = init.certified && init.secret === undefined && init.host === undefined && place !== undefined;
+  const bare = init.certified && init.secret === undefined && place !== undefined;
   const secret = bare ? undefined : await secretOf(init.secret, step);
   if (bare) step('secret: none, the certificates are the proof.');
   const host = place?.host ?? init.host ?? LOOPBACK;

@@ -163,6 +163,9 @@ describe('mortal mode', () => {
   test('certificates are proof enough, and the cookie of one machine is left out then', async () => {
     const { mode } = await decide(inPod(), { secret: undefined, certified: true });
     expect(mode).toMatchObject({ host: '10.9.9.9', secret: undefined });
+    // As manifests give it: the cookies of two pods differ all the same.
+    const given = await decide(inPod(), { secret: undefined, certified: true, host: '10.9.9.8' });
+    expect(given.mode).toMatchObject({ host: '10.9.9.8', secret: undefined });
   });
 
   test('without any network it stays on loopback, and says so', async () => {
@@ -392,6 +395,13 @@ describe('apprentice mode', () => {
     expect(await connectionOf({ cluster: 'gossip', secret }, about, place({}))).toMatchObject({
       ...{ host: '127.0.0.1', port: 0 },
     });
+    for (const store of ['etcd', 'redis'] as const) {
+      // What others read there must be where they reach the node; each writes its own port.
+      expect(await connectionOf({ cluster: store, secret }, about, place({}))).toMatchObject({
+        ...{ host: '10.1.2.3', port: 0 },
+      });
+      expect(await connectionOf({ cluster: store }, about, place({}))).toMatchObject({ host: '127.0.0.1', port: 0 });
+    }
     const strategies = [await strategyOf(cluster)];
     expect(await connectionOf({ discovery: strategies }, about, place({}))).toMatchObject({ port: 4370 });
   });
