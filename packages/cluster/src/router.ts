@@ -35,7 +35,6 @@ export class Router implements RemoteGateway {
   readonly #held = new Map<Peer, HeldSignals>();
   #nextFence = 1;
   #nextCall = 1;
-  /** Numbers of the node's own supervisors; 0 is nobody's. */
   /** The supervisors at the root of the node's own actors, and that of the user's trees. */
   readonly #branches = new Set<number>();
   #userBranch = 0;
@@ -180,9 +179,12 @@ export class Router implements RemoteGateway {
     this.#signal(to, [wire.unlink, from.id, to.id]);
   }
 
-  /** One of the two acts, or the second on an actor that has ended: who does not trap exits ends at the first. */
+  /**
+   * One of the two acts, or the second on an actor that has ended: who does not trap exits ends at the first. Where that has no room, the second alone
+   * is sent.
+   */
   exitEarly(from: Pid, to: Pid, reason: ExitReason, { viaLink, linked, monitors }: EarlyExit): void {
-    this.#signal(to, [wire.exitEarly, from.id, to.id, reason, viaLink, linked, monitors], CONTROL);
+    this.#sendSignal(to, [wire.exitEarly, from.id, to.id, reason, viaLink, linked, monitors], CONTROL);
   }
 
   exit(from: Pid, to: Pid, reason: ExitReason, viaLink: boolean, by?: Sender): void {
@@ -214,21 +216,21 @@ export class Router implements RemoteGateway {
   }
 
   /** Signals take the way of messages to the same actor, so that they keep their order with them. */
-  #signal(to: Pid, message: unknown[], channel = DATA): boolean {
-    const peer = this.#peerFor(to);
-    if (peer === undefined) return false;
-    let result: SendResult;
-    try {
-      result = peer.send(channel, message, to.id);
-    } catch (error) {
-      result = peer.send(
-        channel,
-        message.map(part => withoutPayload(part, error)),
-        to.id,
-      );
-    }
-    if (result === 'full') void peer.close(signalNotSent(to.node));
+  #signal(to: Pid, message: unknown[]): boolean {
+    const result = this.#sendSignal(to, message, DATA);
+    if (result === 'full') void this.#peerFor(to)?.close(signalNotSent(to.node));
     return result === 'sent';
+  }
+
+  #sendSignal(to: Pid, message: unknown[], channel: string): SendResult {
+    const peer = this.#peerFor(to);
+    if (peer === undefined) return 'closed';
+    try {
+      return peer.send(channel, message, to.id);
+    } catch (error) {
+      const bare = message.map(part => withoutPayload(part, error));
+      return peer.send(channel, bare, to.id);
+    }
   }
 
   /** The peer on which that target lives now; undefined when it is not connected, or another incarnation. */
@@ -610,7 +612,7 @@ function withoutPayload(part: unknown, encoding: unknown): unknown {
     });
   }
   if (part instanceof Error) return new Error(part.message);
-  return typeof part === 'object' && part !== null ? { shutdown: String(encoding) } : part;
+  return typeof part === 'object' && part !== null && !Array.isArray(part) ? { shutdown: String(encoding) } : part;
 }
 
 function reasonOf(value: unknown): ExitReason {

@@ -1,4 +1,4 @@
-import { type AnyDefinition, actor, type Context, type ExitReason, type Ref } from '@foundation-ts/core';
+import { type AnyDefinition, actor, type Context, type ExitReason, FoundationError, type Ref } from '@foundation-ts/core';
 import { SimulatedCluster } from '@foundation-ts/testing';
 import type { ChannelDeclaration } from '@foundation-ts/transport';
 import fc from 'fast-check';
@@ -352,6 +352,27 @@ describe('an exit that is not trapped', () => {
     expect(system.process(both.listener.pid)).toBeDefined();
     await cluster.run(5_000);
     expect(system.process(both.listener.pid)).toBeUndefined();
+  });
+
+  test.each([
+    ['details that can’t be sent', new FoundationError('not-found', 'gone', { details: { why: () => {} } })],
+    ['a reason that can’t be sent', { shutdown: () => {} }],
+  ])('arrives without %s, and the link stands', async (_what, reason) => {
+    await started();
+    for (const how of ['link', 'neither'] as const) {
+      const both = await pair(how, false);
+      const { system } = cluster.host('b').node;
+      say(both, ctx => {
+        ctx.cast(both.there, 'note', large(1));
+        if (how === 'link') ctx.stop(reason as ExitReason);
+        else ctx.exit(both.there, reason as ExitReason);
+      });
+      await cluster.run(100);
+      expect(system.process(both.listener.pid)).toBeUndefined();
+      await cluster.run(5_000);
+      expect(system.deadLetters.recent.map(letter => letter.reason)).toContain('noproc');
+      expect(cluster.host('b').node.visible()).toHaveLength(2);
+    }
   });
 
   test.each([
