@@ -9,6 +9,7 @@ import {
 } from '@foundation-ts/core';
 import type { Advertised, DiscoveryContext, DiscoveryStrategy } from '@foundation-ts/discovery';
 import {
+  DISCOVERY_FAILURE_MS,
   DISCOVERY_RESTART_JITTER,
   DISCOVERY_RESTART_MAX_MS,
   DISCOVERY_RESTART_MS,
@@ -26,8 +27,15 @@ export interface DiscoveryArgument {
   /** The first seals; all are accepted. */
   readonly secret: readonly Uint8Array[] | undefined;
   readonly found: (addresses: readonly Address[]) => void;
-  /** What failed last, beyond restarts. */
-  readonly failures: { last: string | undefined };
+  /** What failed last, and when, beyond restarts. */
+  readonly failures: { last: { readonly message: string; readonly at: number } | undefined };
+}
+
+interface RunnerState {
+  /** Until it runs. */
+  run: { readonly argument: DiscoveryArgument; readonly context: DiscoveryContext } | undefined;
+  failed: boolean;
+  advertisement: AsyncDisposable | undefined;
 }
 
 /**
@@ -51,31 +59,41 @@ export const DiscoveryRunner = actor({
       signal: ctx.signal,
       failed: error => {
         system.telemetry.emit('discovery.failed', { count: 1 }, { topology, strategy: strategy.name, error });
-        // What fails for the same reason all day is said once, until something else is to be said.
-        const level = failures.last === error.message ? 'debug' : 'warn';
-        failures.last = error.message;
+        // What fails for the same reason all day is said once, until something else is to be said. Who works again without a new set says nothing.
+        const now = system.clock.now();
+        const { last } = failures;
+        const isKnown = last?.message === error.message && now - last.at < DISCOVERY_FAILURE_MS;
+        const level = isKnown ? 'debug' : 'warn';
+        failures.last = { message: error.message, at: now };
         system.log[level](
           { node: system.node, topology, strategy: strategy.name },
           `discovery failed: ${error.message}`,
         );
       },
     };
-    const state: { advertisement: AsyncDisposable | undefined } = { advertisement: undefined };
-    ctx.after(0, 'run', { argument, context });
+    const state: RunnerState = { run: { argument, context }, failed: false, advertisement: undefined };
+    ctx.after(0, 'run');
     return state;
   },
+  // Other nodes can send these too: what they do is in the state alone.
   casts: {
-    run: (state, run: { readonly argument: DiscoveryArgument; readonly context: DiscoveryContext }, ctx) => {
+    run: (state, _payload: undefined, ctx) => {
+      const { run } = state;
+      if (run === undefined) return;
+      state.run = undefined;
       const failed = (error: unknown): void => {
         if (ctx.signal.aborted) return;
         run.context.failed(error instanceof Error ? error : new Error(String(error)));
+        state.failed = true;
         ctx.after(0, 'again');
       };
       void advertise(state, run.argument, run.context).catch(failed);
       void watch(run.argument, run.context, ctx).catch(failed);
     },
     // In order: the failure has been told.
-    again: (_state, _payload: undefined, ctx) => ctx.stop('shutdown'),
+    again: ({ failed }, _payload: undefined, ctx) => {
+      if (failed) ctx.stop('shutdown');
+    },
   },
   terminate: async state => {
     await state.advertisement?.[Symbol.asyncDispose]();

@@ -343,8 +343,8 @@ export class ClusterNode implements AsyncDisposable {
 
   /**
    * For services: starts an actor of the node's own, restarted if it crashes, under a local name that begins with `$`.
-   * @param access - what peers need to be permitted, where there are permissions, for each operation; default: as
-   *   for any actor, `message`, or for supervisors `supervise`
+   * Peers can send to it by that name, but not end it, nor what is below it; a supervisor they can't command either.
+   * @param access - what peers need to be permitted, where there are permissions, for each operation; default: `message`
    */
   async startSystemActor<D extends AnyDefinition>(
     start: Start<D>,

@@ -9,6 +9,7 @@ import {
   type MonitorRef,
   PendingCall,
   Pid,
+  type Process,
   type RemoteGateway,
   type RemoteName,
   type Sender,
@@ -55,7 +56,7 @@ export class Router implements RemoteGateway {
     this.#gate = gate;
   }
 
-  /** Peers neither command nor end the node's own supervisors, and don't end the actors of the first. */
+  /** Peers don't command the node's own supervisors, and end nothing that runs below them, but for what is below that of the user's trees. */
   guard(branches: readonly Pid[], userBranch: Pid): void {
     for (const { id } of [...branches, userBranch]) this.#branches.add(id);
     this.#userBranch = userBranch.id;
@@ -297,7 +298,8 @@ export class Router implements RemoteGateway {
     if (!Number.isInteger(kind) || kind < wire.link || kind > wire.exitEarly) return false;
     const from = new Pid(peer.identity.name, peer.identity.incarnation, numberOf(message[1], 'actor number'));
     const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
-    if ((kind === wire.link || kind === wire.exit || kind === wire.exitEarly) && this.#isOwn(to)) throw ownActor(to);
+    if ((kind === wire.link || kind === wire.exit || kind === wire.exitEarly) && this.#isOwn(system.process(to)))
+      throw ownActor(to);
     if (this.#gate !== undefined && !this.#mayEnd(this.#gate, peer, from, to, message)) return true;
     if (kind === wire.link) system.receiveLink(from, to);
     else if (kind === wire.unlink) system.receiveUnlink(from, to);
@@ -335,14 +337,18 @@ export class Router implements RemoteGateway {
 
   #target(value: unknown): number | string {
     const to = targetOf(value);
-    if (typeof to === 'number' && this.#branches.has(to)) throw ownActor(to);
+    const process = typeof to === 'number' ? this.#system.processAt(to) : this.#system.names.whereis(to);
+    if (process?.program.supervisor === true && this.#isOwn(process)) throw ownActor(process);
     return to;
   }
 
-  #isOwn(to: Pid): boolean {
-    if (this.#branches.has(to.id)) return true;
-    const parent = this.#system.process(to)?.parent?.id;
-    return parent !== undefined && parent !== this.#userBranch && this.#branches.has(parent);
+  /** Whether an actor is the node's own: one of its supervisors, or below one, but for what is below that of the user's trees. */
+  #isOwn(process: Process | undefined): boolean {
+    for (let at = process; at !== undefined; at = at.parent && this.#system.process(at.parent)) {
+      if (at.pid.id === this.#userBranch) return at === process;
+      if (this.#branches.has(at.pid.id)) return true;
+    }
+    return false;
   }
 
   #answer(peer: Peer, channel: string, message: readonly unknown[]): RemoteAnswer {

@@ -1,5 +1,5 @@
 import type { ClusterNode } from '@foundation-ts/cluster';
-import { actor, seededRandom, silentLog, Telemetry } from '@foundation-ts/core';
+import { actor, child, seededRandom, silentLog, supervisor, Telemetry } from '@foundation-ts/core';
 import { SimulatedCluster } from '@foundation-ts/testing';
 import { createCodec, Endpoint, type Peer } from '@foundation-ts/transport';
 import { memory } from '@foundation-ts/transport/memory';
@@ -136,6 +136,32 @@ describe('a peer that breaks the protocol', () => {
       await cluster.finish(endpoint.close());
     }
     expect(before.every(process => process.alive)).toBe(true);
+    expect([...a().system.processes()]).toEqual(before);
+  });
+
+  test('can not end what the node itself runs by the operations that it has for itself', async () => {
+    const Worker = actor({ name: 'worker', init: () => ({}) });
+    const tree = supervisor({ children: [child(Worker(), { id: 'worker' })] });
+    await cluster.finish(a().startSystemActor(tree, '$tree'));
+    endpoint = stranger();
+    const before = [...a().system.processes()];
+    for (const { program, pid } of before) {
+      for (const op of program.casts.keys()) {
+        for (const payload of [null, {}, new Error('no')]) {
+          if (!endpoint.peers.get('a')?.open) await dial(endpoint);
+          endpoint.peers.get('a')?.send('data', [wire.cast, pid.id, op, payload]);
+          await cluster.run(50);
+        }
+      }
+    }
+    for (const message of [
+      ...before.map(({ pid }) => [wire.exit, 7, pid.id, 'kill', false]),
+      [wire.call, 1, '$tree', 'terminateChild', 'worker', 1_000],
+    ]) {
+      if (!endpoint.peers.get('a')?.open) await dial(endpoint);
+      endpoint.peers.get('a')?.send('data', message);
+      await cluster.run(50);
+    }
     expect([...a().system.processes()]).toEqual(before);
   });
 

@@ -1,4 +1,11 @@
-import { type AnyDefinition, actor, type Context, type ExitReason, FoundationError, type Ref } from '@foundation-ts/core';
+import {
+  type AnyDefinition,
+  actor,
+  type Context,
+  type ExitReason,
+  FoundationError,
+  type Ref,
+} from '@foundation-ts/core';
 import { SimulatedCluster } from '@foundation-ts/testing';
 import type { ChannelDeclaration } from '@foundation-ts/transport';
 import fc from 'fast-check';

@@ -345,6 +345,11 @@ export class ActorSystem implements CallHost {
     return this.isLocal(pid) ? this.#processes.get(pid.id) : undefined;
   }
 
+  /** The live process of that number. */
+  processAt(id: number): Process | undefined {
+    return this.#processes.get(id);
+  }
+
   /** All local processes, in the order of their start. */
   processes(): IterableIterator<Process> {
     return this.#processes.values();

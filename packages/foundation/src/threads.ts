@@ -28,6 +28,8 @@ interface ThreadArgument {
 
 interface ThreadState {
   readonly thread: Thread;
+  /** Why the thread has ended, or did not start. */
+  failure: Error | undefined;
 }
 
 /**
@@ -38,15 +40,20 @@ const ThreadRunner = actor({
   name: 'thread',
   localOnly: true,
   init: (argument: ThreadArgument, ctx: Context): ThreadState => {
-    const ended = (error: Error): void => ctx.castSelf('ended', error);
-    const thread = new Thread(argument, ended);
-    thread.ready.catch(ended);
-    argument.started(thread.ready);
-    return { thread };
+    const ended = (error: Error): void => {
+      state.failure ??= error;
+      ctx.castSelf('ended');
+    };
+    const state: ThreadState = { thread: new Thread(argument, ended), failure: undefined };
+    const { ready } = state.thread;
+    ready.catch(ended);
+    argument.started(ready);
+    return state;
   },
   casts: {
-    ended: (_state, error: Error) => {
-      throw error;
+    // Other nodes can send this too: it counts when the thread has ended.
+    ended: ({ failure }) => {
+      if (failure !== undefined) throw failure;
     },
   },
   // Trapping exits, it ends in order, so that the thread's node has the time to leave.
