@@ -232,7 +232,23 @@ function onProof(state: HandshakeState, bytes: Uint8Array): readonly [HandshakeS
   return [{ ...state, phase: 'over' }, effects];
 }
 
+/**
+ * The first frame after a listener's proof may still be a reject: the dialler's time had run out, or it did not like that proof, while the
+ * listener held the handshake for over.
+ * @param state - of the handshake that is over
+ * @returns why; undefined for a frame that is no reject
+ */
+export function lateRejection(state: HandshakeState, bytes: Uint8Array): FoundationError | undefined {
+  if (state.init.role !== 'listener' || bytes.length !== REJECT_BYTES) return undefined;
+  if (view(bytes).getUint32(0) !== MAGIC || bytes[4] !== KIND_REJECT) return undefined;
+  return rejectionError(state, bytes[5] as number);
+}
+
 function rejected(state: HandshakeState, index: number): readonly [HandshakeState, readonly HandshakeEffect[]] {
+  return [{ ...state, phase: 'over' }, [{ type: 'failed', error: rejectionError(state, index) }]];
+}
+
+function rejectionError(state: HandshakeState, index: number): FoundationError {
   const { name, clusterId, secret } = state.init;
   const rejection = rejections[index] ?? 'protocol';
   const why: Record<Rejection, string> = {
@@ -248,7 +264,7 @@ function rejected(state: HandshakeState, index: number): readonly [HandshakeStat
     identity: `the certificate of this node does not name '${name}'. Give the node the certificate of its name`,
     protocol: 'it refused the handshake',
   };
-  return fail(state, codeOf(rejection), why[rejection], undefined);
+  return notAccepted(state, codeOf(rejection), why[rejection]);
 }
 
 function codeOf(rejection: Rejection): ErrorCode {
@@ -272,11 +288,14 @@ function fail(
   why: string,
   tell: Rejection | undefined,
 ): readonly [HandshakeState, readonly HandshakeEffect[]] {
-  const who = state.peer === undefined ? 'The other side' : `Node '${printable(state.peer.name)}'`;
-  const error = new FoundationError(code, `${who} was not accepted: ${why}.`);
-  const failed: HandshakeEffect = { type: 'failed', error };
+  const failed: HandshakeEffect = { type: 'failed', error: notAccepted(state, code, why) };
   const effects = tell === undefined ? [failed] : [send(encodeReject(tell)), failed];
   return [{ ...state, phase: 'over' }, effects];
+}
+
+function notAccepted(state: HandshakeState, code: ErrorCode, why: string): FoundationError {
+  const who = state.peer === undefined ? 'The other side' : `Node '${printable(state.peer.name)}'`;
+  return new FoundationError(code, `${who} was not accepted: ${why}.`);
 }
 
 function encodeHello(init: HandshakeInit): Uint8Array {

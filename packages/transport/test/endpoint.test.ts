@@ -268,6 +268,20 @@ describe('a dial', () => {
     expect([error.code, world.clock.now() - start]).toEqual(['timeout', 2_000]);
   });
 
+  test('that is too slow for the dialler alone is told as such on the other side too, not as a broken protocol', async () => {
+    const world = new World(1, { delay: 300 });
+    const a = await world.node('a');
+    const b = await world.node('b');
+    const dialling = a.endpoint.dial(b.address);
+    dialling.catch(() => {});
+    await world.clock.advance(1_300);
+    // What is left to come is b's proof, for which b holds the handshake for over.
+    world.network.setFaults('b', 'a', { delay: 3_000 });
+    expect((await world.failure(dialling)).code).toBe('timeout');
+    await world.clock.advance(10_000);
+    expect(b.warnings).toEqual([expect.stringContaining('found the handshake too slow')]);
+  });
+
   test('aborts', async () => {
     const world = new World(1, { delay: 50 });
     const a = await world.node('a');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type FoundationError, isFoundationError } from '@foundation-ts/core';
 import { describe, expect, test } from 'vitest';
+import { lateRejection } from '../src/handshake.js';
 import {
   beginHandshake,
   type HandshakeEffect,
@@ -334,6 +335,20 @@ describe('a handshake', () => {
     const dialler = new Side(init('dialler'));
     dialler.timeout();
     expect(dialler.error?.code).toBe('timeout');
+  });
+
+  test('may be refused after the listener held it for over: its proof crossed the time-out of the dialler', () => {
+    const dialler = new Side(init('dialler'));
+    const listener = new Side(init('listener'));
+    listener.hear(dialler.take()[0] as Uint8Array);
+    dialler.hear(listener.take()[0] as Uint8Array);
+    listener.hear(dialler.take()[0] as Uint8Array);
+    expect(listener.proven?.name).toBe('a');
+    dialler.timeout();
+    const [reject] = dialler.take();
+    expect(lateRejection(listener.state, reject as Uint8Array)).toMatchObject({ code: 'timeout' });
+    expect(lateRejection(dialler.state, reject as Uint8Array)).toBeUndefined();
+    expect(lateRejection(listener.state, listener.take()[0] as Uint8Array)).toBeUndefined();
   });
 
   test('takes no input after its end', () => {

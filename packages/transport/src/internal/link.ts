@@ -5,6 +5,7 @@ import {
   type HandshakeEffect,
   type HandshakeInit,
   type HandshakeState,
+  lateRejection,
   type ProvenPeer,
   stepHandshake,
 } from '../handshake.js';
@@ -60,6 +61,8 @@ export class Link implements ConnectionEvents, FrameSink {
   readonly #connection: Connection;
   readonly #codec: Codec;
   #handshake: HandshakeState | undefined;
+  /** The handshake that is over, until the first frame after it. */
+  #shaken: HandshakeState | undefined;
   #timer: Timer | undefined;
   #proven: ProvenPeer | undefined;
   #closed = false;
@@ -207,10 +210,19 @@ export class Link implements ConnectionEvents, FrameSink {
   #shake(bytes: Uint8Array): void {
     const [state, effects] = stepHandshake(this.#handshake as HandshakeState, { type: 'frame', bytes });
     this.#handshake = state;
+    this.#shaken = state;
     this.#apply(effects);
   }
 
   #dispatch(frame: Uint8Array): void {
+    if (this.#shaken !== undefined) {
+      const rejection = lateRejection(this.#shaken, frame);
+      this.#shaken = undefined;
+      if (rejection !== undefined) {
+        this.#end(rejection);
+        return;
+      }
+    }
     if (frame.length < FRAME_HEADER || frame[0] !== FRAME_VERSION) {
       throw new FoundationError('protocol', 'The peer sent a frame of an unknown version.');
     }
