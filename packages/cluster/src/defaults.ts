@@ -44,11 +44,14 @@
  * | `JOIN_TIMEOUT_MS` | 500 | how long a start waits for the first round of discovery and dialling |
  * | `ANTI_ENTROPY_MS` | 5,000 | how often the membership is compared with a random peer's |
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
+ * | `MAX_DIALS` | 512 | dials at a time of addresses that only discovery names; those of members don't wait for them |
+ * | `MAX_COMPLAINTS` | 1,024 | addresses of which it is remembered what was said of them |
  * | `LOUD_DIAL_FAILURES` | 20 | addresses that fail at a time of which the log tells; of further ones at level debug |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
  * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again, the first time; the pause doubles |
  * | `DISCOVERY_RESTART_MAX_MS` | 30,000 | its longest pause |
  * | `DISCOVERY_RESTART_JITTER` | 0.5 | the share of a pause that chance may take off |
+ * | `DISCOVERY_FAILURE_MS` | 600,000 | a failure of discovery that was not heard of for so long is told again |
  * | `DISCOVERY_STOP_MS` | 2,000 | how long a strategy may take to withdraw what it advertised |
  * | `BOOTSTRAP_TIMEOUT_MS` | 30,000 | how long a start waits for the nodes expected, unless told otherwise |
  * | `MAX_REFUSALS_KEPT` | 10,000 | refusals by permissions remembered, so that each is logged once |
@@ -102,11 +105,14 @@ export const SPAWN_TIMEOUT_MS = 10_000;
 export const JOIN_TIMEOUT_MS = 500;
 export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
+export const MAX_DIALS = 512;
+export const MAX_COMPLAINTS = 1_024;
 export const LOUD_DIAL_FAILURES = 20;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;
 export const DISCOVERY_RESTART_MAX_MS = 30_000;
 export const DISCOVERY_RESTART_JITTER = 0.5;
+export const DISCOVERY_FAILURE_MS = 600_000;
 export const DISCOVERY_STOP_MS = 2_000;
 export const BOOTSTRAP_TIMEOUT_MS = 30_000;
 export const CHANNEL_METRICS_MS = 10_000;

@@ -7,7 +7,7 @@ import {
   type Timer,
 } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
-import { DIAL_TIMEOUT_MS, LOUD_DIAL_FAILURES } from './defaults.js';
+import { DIAL_TIMEOUT_MS, LOUD_DIAL_FAILURES, MAX_COMPLAINTS, MAX_DIALS } from './defaults.js';
 import { type DiscoverySource, DiscoverySources } from './discovery-sources.js';
 import { Reconnects } from './reconnect.js';
 
@@ -109,11 +109,18 @@ export class Dialer {
     if (this.#stopped) return;
     const now = this.#system.clock.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [text, address] of this.#targets()) {
+    const strangers: { readonly text: string; readonly address: Address; readonly since: number }[] = [];
+    for (const [text, { address, isMember }] of this.#targets()) {
       if (this.#dialling.has(text)) continue;
-      if (this.#reconnects.mayDial(text, now)) void this.#dial(text, address);
-      else next = Math.min(next, this.#reconnects.nextAt(text) ?? now);
+      if (this.#reconnects.mayDial(text, now)) {
+        if (isMember) void this.#dial(text, address);
+        else strangers.push({ text, address, since: this.#reconnects.nextAt(text) ?? -1 });
+      } else next = Math.min(next, this.#reconnects.nextAt(text) ?? now);
     }
+    // Each dial that ends sweeps again, so who waits here waits for that; who has waited longest, or was never dialled, is next.
+    const free = MAX_DIALS - this.#dialling.size;
+    if (strangers.length > free) strangers.sort((one, other) => one.since - other.since);
+    for (const { text, address } of strangers.slice(0, Math.max(0, free))) void this.#dial(text, address);
     this.#timer?.cancel();
     this.#timer =
       next === Number.POSITIVE_INFINITY
@@ -121,20 +128,20 @@ export class Dialer {
         : this.#system.clock.setTimeout(() => this.sweep(), Math.max(1, next - now), { unref: true });
   }
 
-  #targets(): Map<string, Address> {
-    const targets = new Map<string, Address>();
+  #targets(): Map<string, { readonly address: Address; readonly isMember: boolean }> {
+    const targets = new Map<string, { readonly address: Address; readonly isMember: boolean }>();
     const known = new Set<string>();
     for (const { name, address } of this.#host.wanted()) {
       const text = formatAddress(address);
       known.add(text);
-      if (!this.#host.connected(name)) targets.set(text, address);
+      if (!this.#host.connected(name)) targets.set(text, { address, isMember: true });
     }
     const hasMembers = known.size > 0;
     for (const [text, address] of this.#sources.all()) {
       known.add(text);
       const who = this.#aliases.get(text);
       if (this.#own.has(text) || (who !== undefined && this.#host.connected(who.name, who.incarnation))) continue;
-      targets.set(text, address);
+      if (!targets.has(text)) targets.set(text, { address, isMember: false });
     }
     if (hasMembers) this.#forgetAllBut(known);
     return targets;
@@ -202,8 +209,7 @@ export class Dialer {
   #vetoed(text: string): void {
     this.#reconnects.failed(text, this.#system.clock.now(), this.#system.random);
     this.#refused(text, 'vetoed');
-    if (this.#complained.get(text) === 'vetoed') return;
-    this.#complained.set(text, 'vetoed');
+    if (!this.#isNews(text, 'vetoed')) return;
     this.#system.log.info({ node: this.#system.node, address: text }, 'not dialled: a connect hook said no');
   }
 
@@ -238,8 +244,7 @@ export class Dialer {
   /** One line an address and kind of failure, until it has worked again. */
   #complain(text: string, error: Error): void {
     const kind = codeOf(error);
-    if (this.#complained.get(text) === kind) return;
-    this.#complained.set(text, kind);
+    if (!this.#isNews(text, kind)) return;
     this.#system.telemetry.emit('cluster.dial-failed', { count: 1 }, { address: text, code: kind });
     const serious = kind === 'auth-failed' || kind === 'conflict' || kind === 'incompatible' || kind === 'protocol';
     // Of a member that was there the membership says what became of it.
@@ -252,6 +257,17 @@ export class Dialer {
       { node: this.#system.node, address: text, code: kind },
       `${error.message} ${advice(kind)} ${more}`.trim(),
     );
+  }
+
+  /** Whether this was not what was said of the address last; it is from now on. */
+  #isNews(text: string, kind: string): boolean {
+    if (this.#complained.get(text) === kind) return false;
+    if (!this.#complained.has(text) && this.#complained.size >= MAX_COMPLAINTS) {
+      const oldest = this.#complained.keys().next().value;
+      if (oldest !== undefined) this.#complained.delete(oldest);
+    }
+    this.#complained.set(text, kind);
+    return true;
   }
 
   stop(): void {

@@ -68,6 +68,56 @@ test('a failure is logged once, until another one, or a set, comes between', asy
   expect(warned()).toBe(3);
 });
 
+test('a failure that comes back after a while is logged again, though no set came between', async () => {
+  const told = new Told();
+  await world.start('a', { discovery: [told] });
+  const warned = (): number => world.warnings.filter(line => line.startsWith('discovery failed')).length;
+  for (let times = 0; times < 30; times++) {
+    told.miss();
+    await world.run(36_000);
+  }
+  expect(warned()).toBe(1);
+  await world.run(10 * 60_000);
+  told.miss();
+  expect(warned()).toBe(2);
+});
+
+test('of a crowd of addresses so many are dialled at a time, and everybody gets his turn', async () => {
+  const crowd = Array.from({ length: 2_000 }, (_, index) => at(`nobody-${index}`));
+  const told = new Told(crowd);
+  const asked = new Set<string>();
+  const connect = (address: { readonly host: string }): boolean | Promise<boolean> => {
+    asked.add(address.host);
+    return address.host === 'b' || new Promise<boolean>(() => {});
+  };
+  const a = await world.start('a', { joinTimeout: 0, topologies: [{ name: 'crowd', strategies: [told], connect }] });
+  await world.run(1_000);
+  expect(asked.size).toBe(512);
+  const b = await world.start('b');
+  told.tell([...crowd, at('b')]);
+  await world.formed(a, b);
+  expect(asked.size).toBe(2_001);
+  // A member does not wait among the others.
+  const lost = world.clock.now();
+  asked.delete('b');
+  world.network.reset('a', 'b');
+  await world.until(() => asked.has('b'), 'a redial');
+  expect(world.clock.now() - lost).toBeLessThan(1_000);
+});
+
+test('complaints about addresses that somebody invents are forgotten some day, also where nobody is a member', async () => {
+  const told = new Told([at('first')]);
+  const said = world.telemetry('cluster.dial-failed');
+  await world.start('a', { discovery: [told] });
+  await world.until(() => said.length === 1, 'a dial that fails');
+  for (let batch = 0; batch < 3; batch++) {
+    told.tell(Array.from({ length: 500 }, (_, index) => at(`nobody-${batch}-${index}`)));
+    await world.until(() => said.length === (batch + 1) * 500 + 1, 'as many dials that fail');
+  }
+  told.tell([at('first')]);
+  await world.until(() => said.length === 1_502, 'a complaint');
+});
+
 describe('a strategy whose watch throws or ends', () => {
   test.each(['fail', 'end'] as const)('(%s) is started again after growing, jittered pauses', async how => {
     const said = world.telemetry('discovery.failed');
