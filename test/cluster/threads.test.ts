@@ -8,6 +8,7 @@ interface Step {
   readonly step: string;
   readonly places?: readonly string[];
   readonly events?: readonly string[];
+  readonly alive?: number;
 }
 
 test('threads as nodes: one that hangs or runs out of memory is replaced, and its actors start elsewhere', async () => {
@@ -26,7 +27,8 @@ test('threads as nodes: one that hangs or runs out of memory is replaced, and it
     .trim()
     .split('\n')
     .map(line => JSON.parse(line) as Step);
-  expect(steps.map(step => step.step)).toEqual(['spread', 'hung', 'out of memory', 'stopped']);
+  expect(steps.map(step => step.step)).toEqual(['spread', 'told to end', 'hung', 'out of memory', 'stopped']);
+  expect(steps[1]?.alive, 'threads after others told them to end').toBe(2);
   for (const { step, places } of steps) {
     if (places === undefined) continue;
     expect(new Set(places), step).toEqual(new Set(['main', 'main-thread-1', 'main-thread-2']));

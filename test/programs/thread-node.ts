@@ -65,6 +65,12 @@ if (isMainThread) {
   for (const id of ids) await workers.startChild(child(Worker(id), { id }));
   say('spread', { places: await until(spread) });
 
+  const { system } = node.cluster;
+  const runners = [...system.processes()].filter(({ program }) => program.name === 'thread');
+  for (const { pid } of runners) system.ref(pid).cast('ended' as never, new Error('no') as never);
+  await new Promise(resolve => setTimeout(resolve, 50));
+  say('told to end', { alive: runners.filter(({ alive }) => alive).length });
+
   node.via(Worker, await onThread('main-thread-1')).cast('spin');
   await until(() => count('down main-thread-1') === 1);
   say('hung', { places: await until(spread) });
