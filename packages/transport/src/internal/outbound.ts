@@ -146,10 +146,10 @@ export class Outbound {
 
   /**
    * Takes a short message that is written after all that was taken before it, of whatever partition, and that no policy gives up.
-   * @returns false when far more waits than the queue may hold
+   * @returns false when far more waits, for its acknowledgement too, than the queue may hold
    */
   pushFence(parts: EncodedParts): boolean {
-    if (this.queuedBytes > this.#init.queueBytes + FENCE_BYTES) return false;
+    if (this.#heldBytes > this.#init.queueBytes + FENCE_BYTES) return false;
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
     if (this.#backlog === undefined || this.#backlog.count === 0) this.#commitFence(parts);
@@ -271,8 +271,12 @@ export class Outbound {
   #isFull(bytes: number): boolean {
     const messages = this.queuedMessages + this.unacknowledged;
     if (messages === 0) return false;
-    const held = this.queuedBytes + (this.#retained?.bytes ?? 0);
-    return held + bytes > this.#init.queueBytes || messages >= this.#init.queueMessages;
+    return this.#heldBytes + bytes > this.#init.queueBytes || messages >= this.#init.queueMessages;
+  }
+
+  /** What waits to be written, or for its acknowledgement. */
+  get #heldBytes(): number {
+    return this.queuedBytes + (this.#retained?.bytes ?? 0);
   }
 
   #pushWaiting(
@@ -348,7 +352,7 @@ export class Outbound {
   }
 
   #commitFence(parts: EncodedParts): void {
-    const bytes = parts.buffer.slice(parts.start, parts.end);
+    const bytes = Uint8Array.prototype.slice.call(parts.buffer, parts.start, parts.end);
     if (this.#ring.length === 0) {
       this.#addSmall(bytes);
       return;
