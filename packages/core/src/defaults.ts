@@ -44,7 +44,7 @@ export const CRASH_LOG_LIMIT = 20;
 export const CRASH_LOG_WITHIN = 10_000;
 /** Monitors that the actors of one other node may have here; one more closes the connection with it. */
 export const MAX_MONITORS_PER_PEER = 100_000;
-/** Monitors that are looked through for those on an actor before an exit signal is sent to it ahead of what waits. */
+/** Monitors on an actor that are looked through for the sender's before an exit signal is sent to it ahead of what waits. */
 export const MAX_MONITORS_SOUGHT = 10_000;
 /** Links that the actors of one other node may have with those here. */
 export const MAX_LINKS_PER_PEER = 100_000;

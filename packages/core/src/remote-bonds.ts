@@ -18,7 +18,8 @@ export interface RemoteLink {
 
 /** What binds the actors of this node with those of others, by the incarnation that they are of: its loss ends all of it. */
 export class RemoteBonds {
-  readonly #watches = new Map<string, Map<MonitorRef, RemoteWatch>>();
+  /** By the actor that is watched, too: an exit signal looks for those on its target. */
+  readonly #watches = new Map<string, Map<number, Map<MonitorRef, RemoteWatch>>>();
   readonly #links = new Map<string, Map<string, RemoteLink>>();
   /** How many monitors each other incarnation has on actors here. */
   readonly #watchedBy = new Map<string, number>();
@@ -38,30 +39,40 @@ export class RemoteBonds {
   }
 
   addWatch(monitor: MonitorRef, watcher: Process | Watcher, pid: Pid): void {
-    put(this.#watches, nodeKey(pid), monitor, { watcher, pid });
+    const key = nodeKey(pid);
+    let actors = this.#watches.get(key);
+    if (actors === undefined) {
+      actors = new Map();
+      this.#watches.set(key, actors);
+    }
+    put(actors, pid.id, monitor, { watcher, pid });
   }
 
   /** @returns whether there was one */
   removeWatch(monitor: MonitorRef, pid: Pid): boolean {
-    return take(this.#watches, nodeKey(pid), monitor);
+    const key = nodeKey(pid);
+    const actors = this.#watches.get(key);
+    if (actors === undefined || !take(actors, pid.id, monitor)) return false;
+    if (actors.size === 0) this.#watches.delete(key);
+    return true;
   }
 
   /** Who set that monitor on `pid`, which fires now; undefined when nobody did, or it has fired. */
   fireWatch(monitor: MonitorRef, pid: Pid): Process | Watcher | undefined {
-    const watch = this.#watches.get(nodeKey(pid))?.get(monitor);
-    if (watch === undefined || !watch.pid.equals(pid)) return undefined;
+    const watch = this.#watches.get(nodeKey(pid))?.get(pid.id)?.get(monitor);
+    if (watch === undefined) return undefined;
     this.removeWatch(monitor, pid);
     return watch.watcher;
   }
 
-  /** The monitors that no actor but the host has on `to`; undefined when it would take long to find them. */
-  hostMonitorsOn(to: Pid): MonitorRef[] | undefined {
+  /** The monitors on `to` of an actor, or of the host (undefined); undefined when it would take long to find them. */
+  monitorsOn(to: Pid, by: Process | undefined): MonitorRef[] | undefined {
     const found: MonitorRef[] = [];
-    const watches = this.#watches.get(nodeKey(to));
+    const watches = this.#watches.get(nodeKey(to))?.get(to.id);
     if (watches === undefined) return found;
     if (watches.size > MAX_MONITORS_SOUGHT) return undefined;
-    for (const [monitor, { watcher, pid }] of watches)
-      if (!(watcher instanceof Process) && pid.equals(to)) found.push(monitor);
+    for (const [monitor, { watcher }] of watches)
+      if ((watcher instanceof Process ? watcher : undefined) === by) found.push(monitor);
     return found;
   }
 
@@ -91,11 +102,11 @@ export class RemoteBonds {
     this.#watches.delete(key);
     this.#links.delete(key);
     this.#watchedBy.delete(key);
-    return { watches: watches ?? [], links: links?.values() ?? [] };
+    return { watches: [...(watches?.values() ?? [])].flatMap(each => [...each]), links: links?.values() ?? [] };
   }
 }
 
-function put<K, V>(tables: Map<string, Map<K, V>>, key: string, entry: K, value: V): void {
+function put<T, K, V>(tables: Map<T, Map<K, V>>, key: T, entry: K, value: V): void {
   let table = tables.get(key);
   if (table === undefined) {
     table = new Map();
@@ -105,7 +116,7 @@ function put<K, V>(tables: Map<string, Map<K, V>>, key: string, entry: K, value:
 }
 
 /** Takes an entry out of a table of tables, and the inner table with its last one. @returns whether it was there */
-function take<K>(tables: Map<string, Map<K, unknown>>, key: string, entry: K): boolean {
+function take<T, K>(tables: Map<T, Map<K, unknown>>, key: T, entry: K): boolean {
   const table = tables.get(key);
   if (table?.delete(entry) !== true) return false;
   if (table.size === 0) tables.delete(key);

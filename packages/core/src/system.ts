@@ -3,7 +3,7 @@ import { type Clock, systemClock } from './clock.js';
 import { callingSelf, type NodeHandle } from './context.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deadlines } from './deadlines.js';
-import { LONG_MAILBOX, MAX_MONITORS_SOUGHT, MOVED_KEPT, SHUTDOWN_TIMEOUT, SLOW_HANDLER } from './defaults.js';
+import { LONG_MAILBOX, MOVED_KEPT, SHUTDOWN_TIMEOUT, SLOW_HANDLER } from './defaults.js';
 import { FoundationError, invalidOption, isFoundationError } from './errors.js';
 import { type ExitReason, formatError, formatReason, formatValue, toExitReason } from './exit-reason.js';
 import { type EarlyExit, type RemoteGateway, RemoteName, type SpawnOptions, type TopicSource } from './gateway.js';
@@ -515,7 +515,7 @@ export class ActorSystem implements CallHost {
     if (to.node === this.node) this.#signal(() => this.receiveExit(from, to, reason, false));
     else {
       const process = this.process(from);
-      const monitors = reason === 'normal' ? undefined : this.#monitorsOn(to, process);
+      const monitors = reason === 'normal' ? undefined : this.#bonds.monitorsOn(to, process);
       const linked = process?.links?.has(this.#linkId(to)) === true;
       if (monitors !== undefined) this.gateway?.exitEarly?.(from, to, reason, { viaLink: false, linked, monitors });
       this.gateway?.exit(from, to, reason, false, process);
@@ -557,15 +557,6 @@ export class ActorSystem implements CallHost {
     if (!(reason === 'kill' && !viaLink) && (process.trapExit || reason === 'normal')) return;
     for (const monitor of monitors) this.receiveMonitor(from, to, monitor);
     this.receiveExit(from, to, reason, viaLink);
-  }
-
-  /** The monitors that `from` has on `to`, an actor of another node; undefined when it would take long to find them. */
-  #monitorsOn(to: Pid, from: Process | undefined): MonitorRef[] | undefined {
-    if (from === undefined) return this.#bonds.hostMonitorsOn(to);
-    const found: MonitorRef[] = [];
-    if ((from.monitoring?.size ?? 0) > MAX_MONITORS_SOUGHT) return undefined;
-    for (const [monitor, pid] of from.monitoring ?? []) if (pid.equals(to)) found.push(monitor);
-    return found;
   }
 
   #stopStarting(process: Process, reason: ExitReason): void {

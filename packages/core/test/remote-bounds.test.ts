@@ -52,3 +52,27 @@ describe('what the actors of one other node may hold here', () => {
     here.receiveLink(remote(3), third);
   });
 });
+
+test('an exit signal goes ahead, with the monitors of its sender on that actor, however many others are monitored', async () => {
+  const { system: here, pid } = await system();
+  const early: unknown[] = [];
+  here.gateway = new Proxy({} as RemoteGateway, {
+    get: (_target, name) => (name === 'exitEarly' ? (...given: unknown[]) => early.push(given) : () => {}),
+  });
+  const watcher = here.process(pid);
+  if (watcher === undefined) throw new Error('it lives');
+  for (let n = 1; n <= 20_000; n++) {
+    here.watch(remote(n), () => {});
+    here.monitor(watcher, remote(n));
+  }
+  const monitor = here.monitor(watcher, remote(7));
+  here.exit(remote(7), 'shutdown', pid);
+  here.exit(remote(8), 'shutdown');
+  expect(early).toEqual([
+    [pid, remote(7), 'shutdown', { viaLink: false, linked: false, monitors: [14, monitor] }],
+    [new Pid('here', here.incarnation, 0), remote(8), 'shutdown', { viaLink: false, linked: false, monitors: [15] }],
+  ]);
+  for (let n = 0; n < 10_000; n++) here.monitor(watcher, remote(9));
+  here.exit(remote(9), 'shutdown', pid);
+  expect(early).toHaveLength(2);
+});
