@@ -46,6 +46,9 @@
  * | `DIAL_TIMEOUT_MS` | 5,000 | how long a dial with its handshake may take |
  * | `MAX_DIALS` | 512 | dials at a time of addresses that only discovery names; those of members don't wait for them |
  * | `MAX_COMPLAINTS` | 1,024 | addresses of which it is remembered what was said of them |
+ * | `DIALS_AT_ONCE` | 4 | dials that a node begins at once |
+ * | `DIALS_AT_ONCE_SHARE` | 8 | of more than 32 addresses to dial, one in so many at once |
+ * | `DIAL_PLACE_MS` | 100 | after this time a dial that is not over no longer keeps others waiting |
  * | `LOUD_DIAL_FAILURES` | 20 | addresses that fail at a time of which the log tells; of further ones at level debug |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
  * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again, the first time; the pause doubles |
@@ -107,6 +110,9 @@ export const ANTI_ENTROPY_MS = 5_000;
 export const DIAL_TIMEOUT_MS = 5_000;
 export const MAX_DIALS = 512;
 export const MAX_COMPLAINTS = 1_024;
+export const DIALS_AT_ONCE = 4;
+export const DIALS_AT_ONCE_SHARE = 8;
+export const DIAL_PLACE_MS = 100;
 export const LOUD_DIAL_FAILURES = 20;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;

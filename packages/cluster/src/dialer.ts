@@ -8,6 +8,7 @@ import {
 } from '@foundation-ts/core';
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
 import { DIAL_TIMEOUT_MS, LOUD_DIAL_FAILURES, MAX_COMPLAINTS, MAX_DIALS } from './defaults.js';
+import { DialPace, inRing } from './dial-pace.js';
 import { type DiscoverySource, DiscoverySources } from './discovery-sources.js';
 import { Reconnects } from './reconnect.js';
 
@@ -36,12 +37,17 @@ export class Dialer {
   readonly #reconnects = new Reconnects();
   readonly #sources = new DiscoverySources();
   readonly #dialling = new Set<string>();
+  readonly #pace = new DialPace();
+  /** How many may be dialled, and wait for their turn. */
+  #waiting = 0;
   /** Who answered at an address. */
   readonly #aliases = new Map<string, PeerIdentity>();
   readonly #complained = new Map<string, string>();
   /** Connections of which telemetry has been told. */
   readonly #told = new WeakSet<Peer>();
   #own = new Set<string>();
+  /** The address behind which the ring begins: the node's own, or any. */
+  #start: string | undefined;
   #timer: Timer | undefined = undefined;
   #stopped = false;
 
@@ -109,18 +115,23 @@ export class Dialer {
     if (this.#stopped) return;
     const now = this.#system.clock.now();
     let next = Number.POSITIVE_INFINITY;
-    const strangers: { readonly text: string; readonly address: Address; readonly since: number }[] = [];
+    const members: Due[] = [];
+    const strangers: Due[] = [];
     for (const [text, { address, isMember }] of this.#targets()) {
       if (this.#dialling.has(text)) continue;
       if (this.#reconnects.mayDial(text, now)) {
-        if (isMember) void this.#dial(text, address);
-        else strangers.push({ text, address, since: this.#reconnects.nextAt(text) ?? -1 });
+        (isMember ? members : strangers).push({ text, address, since: this.#reconnects.nextAt(text) ?? -1 });
       } else next = Math.min(next, this.#reconnects.nextAt(text) ?? now);
     }
     // Each dial that ends sweeps again, so who waits here waits for that; who has waited longest, or was never dialled, is next.
-    const free = MAX_DIALS - this.#dialling.size;
+    const free = Math.max(0, MAX_DIALS - this.#dialling.size);
     if (strangers.length > free) strangers.sort((one, other) => one.since - other.since);
-    for (const { text, address } of strangers.slice(0, Math.max(0, free))) void this.#dial(text, address);
+    const due = [...this.#inTurn(members), ...this.#inTurn(strangers.slice(0, free))];
+    const crowd = due.length + this.#dialling.size;
+    const begun = due.filter(({ text }) => this.#pace.begin(text, crowd, now));
+    this.#waiting = due.length - begun.length;
+    for (const { text, address } of begun) void this.#dial(text, address);
+    if (this.#waiting > 0) next = Math.min(next, this.#pace.nextAt(now));
     this.#timer?.cancel();
     this.#timer =
       next === Number.POSITIVE_INFINITY
@@ -153,9 +164,18 @@ export class Dialer {
     for (const text of this.#complained.keys()) if (!known.has(text)) this.#complained.delete(text);
   }
 
-  /** Whether no dial is under way. */
+  /** Two nodes that find each other at once do not both dial the other first, and not all dial the same one. */
+  #inTurn(due: readonly Due[]): readonly Due[] {
+    if (due.length < 2) return due;
+    const [own] = this.#own;
+    this.#start ??= own === undefined || WILDCARD.test(own) ? undefined : own;
+    this.#start ??= due[Math.floor(this.#system.random.next() * due.length)]?.text ?? '';
+    return inRing(due, this.#start);
+  }
+
+  /** Whether no dial is under way, or waits. */
   get idle(): boolean {
-    return this.#dialling.size === 0;
+    return this.#dialling.size === 0 && this.#waiting === 0;
   }
 
   async #dial(text: string, address: Address): Promise<void> {
@@ -173,6 +193,7 @@ export class Dialer {
       this.#failed(text, error as Error);
     } finally {
       this.#dialling.delete(text);
+      this.#pace.end(text);
       if (!this.#stopped) this.sweep();
       this.#host.dialled();
     }
@@ -275,6 +296,16 @@ export class Dialer {
     this.#timer?.cancel();
   }
 }
+
+/** An address that may be dialled now. */
+interface Due {
+  readonly text: string;
+  readonly address: Address;
+  readonly since: number;
+}
+
+/** An own address that says nothing of where others dial. */
+const WILDCARD = /^[^:]+:\/\/(0\.0\.0\.0|\[?::\]?):\d+$/;
 
 function codeOf(error: Error): string {
   return error instanceof FoundationError ? error.code : error.name;
