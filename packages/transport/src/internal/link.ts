@@ -64,6 +64,7 @@ export class Link implements ConnectionEvents, FrameSink {
   /** The handshake that is over, until the first frame after it. */
   #shaken: HandshakeState | undefined;
   #timer: Timer | undefined;
+  #ticks = 0;
   #proven: ProvenPeer | undefined;
   #closed = false;
   #sent = 0;
@@ -253,10 +254,26 @@ export class Link implements ConnectionEvents, FrameSink {
     }
   }
 
-  /** The handshake has its time, and what the link is for has the same again. */
+  /**
+   * The handshake has its time, and what the link is for has the same again: time in which this event loop ran. While it stands, answers
+   * that have come wait unread, and the other side is not to blame.
+   */
   #startTimer(): void {
     this.#timer?.cancel();
-    this.#timer = this.#init.clock.setTimeout(() => this.#onTimeout(), this.#init.timeout, { unref: true });
+    this.#ticks = TICKS;
+    this.#tick();
+  }
+
+  #tick(): void {
+    const { clock, timeout } = this.#init;
+    this.#timer = clock.setTimeout(
+      () => {
+        if (--this.#ticks > 0) this.#tick();
+        else this.#onTimeout();
+      },
+      timeout / TICKS,
+      { unref: true },
+    );
   }
 
   #onTimeout(): void {
@@ -284,6 +301,8 @@ export class Link implements ConnectionEvents, FrameSink {
   }
 }
 
+/** A time-out is measured in so many parts: each that is late because the event loop stood counts as one. */
+const TICKS = 8;
 const NOTHING = new Uint8Array(0);
 
 function asProtocolError(error: unknown, link: Link): FoundationError {
