@@ -193,13 +193,14 @@ export class Members {
     const sight = this.#sights.get(name);
     this.#host.lost(peer);
     this.#probesFor.delete(name);
-    const leaver = this.#leavers.get(peer);
-    if (leaver !== undefined) {
-      leaver.cancel();
-      this.#leavers.delete(peer);
+    this.#leavers.get(peer)?.cancel();
+    this.#leavers.delete(peer);
+    if (sight?.incarnation !== incarnation) {
+      // It is gone already, or has left: what it bound with actors here until its connection ended, ends now.
       this.#system.nodeDown(name, incarnation);
+      return;
     }
-    if (sight === undefined || sight.incarnation !== incarnation || !sight.reachable || this.#peers.has(name)) return;
+    if (!sight.reachable || this.#peers.has(name)) return;
     sight.reachable = false;
     this.#system.nodeDown(name, incarnation);
     this.#detector.unwatch(name);
