@@ -43,6 +43,8 @@ export const MIN_SECRET_BYTES = 16;
 export const GOSSIP_FLOOD = 200;
 /** How long changes of the set are gathered before they are told, ms. */
 export const GOSSIP_SETTLE = 10;
+/** How long a node that has heard nobody yet waits for answers before it says so, ms: the start of the node waits for its first word. */
+export const GOSSIP_FIRST_ROUND = 250;
 /** Receive buffer asked of the kernel (which may give less), bytes: the datagrams of a burst wait there. */
 export const GOSSIP_RECEIVE_BUFFER_BYTES = 1_048_576;
 

@@ -4,6 +4,7 @@ import { sameAddressSet } from './address-set.js';
 import type { Agent } from './agent-pool.js';
 import {
   GOSSIP_DROP_REPORT_INTERVAL,
+  GOSSIP_FIRST_ROUND,
   GOSSIP_FLOOD,
   GOSSIP_INTERFACE_INTERVAL,
   GOSSIP_RETRY_MAX,
@@ -52,12 +53,15 @@ export class GossipAgent implements Agent {
   #retry: Timer | undefined;
   #interfaces: Timer | undefined;
   #settle: Timer | undefined;
+  #firstRound: Timer | undefined;
+  readonly #startedAt: number;
   #published: readonly Address[] = [];
   #closed = false;
 
   constructor(settings: GossipSettings, ctx: DiscoveryContext) {
     this.#settings = settings;
     this.#ctx = ctx;
+    this.#startedAt = ctx.clock.now();
     this.#codec = new DatagramCodec(ctx.self.clusterId, ctx.secret, ctx.random, ctx.accepts);
     this.#state = createGossipState(settings);
     this.#drops = new DropLog({ ...dropLog, interval: GOSSIP_DROP_REPORT_INTERVAL }, ctx, hostile => {
@@ -103,7 +107,9 @@ export class GossipAgent implements Agent {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#settle]) timer?.cancel();
+    for (const timer of [this.#wake, this.#retry, this.#interfaces, this.#settle, this.#firstRound]) {
+      timer?.cancel();
+    }
     this.#drops.flush();
     this.#sockets?.close();
     this.#sockets = undefined;
@@ -192,19 +198,27 @@ export class GossipAgent implements Agent {
     this.#schedule();
   }
 
-  /** Not at once: a thousand newcomers would cost a thousand sorted sets of up to a thousand. */
+  /** Not at once: a thousand newcomers would cost a thousand sorted sets of up to a thousand. That nobody else is there, not before all could answer. */
   #publishSoon(): void {
-    this.#settle ??= this.#ctx.clock.setTimeout(
+    const { clock } = this.#ctx;
+    this.#settle ??= clock.setTimeout(
       () => {
         this.#settle = undefined;
-        const known = knownAddresses(this.#state);
-        if (sameAddressSet(known, this.#published)) return;
-        this.#published = known;
-        for (const watch of this.#watches) watch.push(known);
+        const alone = this.#published.length === 0 && this.#state.entries.size === 0;
+        const wait = alone ? this.#startedAt + GOSSIP_FIRST_ROUND - clock.now() : 0;
+        if (wait <= 0) this.#publish();
+        else this.#firstRound ??= clock.setTimeout(() => this.#publish(), wait, { unref: true });
       },
       GOSSIP_SETTLE,
       { unref: true },
     );
+  }
+
+  #publish(): void {
+    const known = knownAddresses(this.#state);
+    if (sameAddressSet(known, this.#published)) return;
+    this.#published = known;
+    for (const watch of this.#watches) watch.push(known);
   }
 
   #send(datagram: Uint8Array): void {

@@ -82,6 +82,23 @@ describe('gossip', () => {
     for (const socket of sockets) socket.close();
   });
 
+  test('names those who are there already in its first value, for which the start of a node waits', async () => {
+    await local().advertise?.(advertisedNode('a', 1), context('a'));
+    const [strategy, ctx] = [local(), context('b')];
+    const watching = new Watching(strategy, ctx);
+    await strategy.advertise?.(advertisedNode('b', 2), ctx);
+    await until(() => watching.values.length > 0, 'the first value');
+    expect(watching.values[0]).toEqual(['tcp://127.0.0.1:1', 'tcp://127.0.0.1:2']);
+  });
+
+  test('names itself alone when nobody answers', async () => {
+    const [strategy, ctx] = [local(), context('a')];
+    const watching = new Watching(strategy, ctx);
+    await strategy.advertise?.(advertisedNode('a', 1), ctx);
+    await until(() => watching.values.length > 0, 'the first value');
+    expect(watching.values[0]).toEqual(['tcp://127.0.0.1:1']);
+  });
+
   test('drops and counts forged, altered, bare, foreign and oversized datagrams, and logs each kind once', async () => {
     const ctx = context('a');
     const watching = new Watching(local(), ctx);
