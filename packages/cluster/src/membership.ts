@@ -4,6 +4,8 @@ import {
   MAX_CLAIMANTS,
   MAX_INCARNATION_LEAD_MS,
   MAX_MEMBERS,
+  MAX_METADATA_DEPTH,
+  MAX_METADATA_SIZE,
   MAX_TOMBSTONES,
   MAX_VERSION_LEAP,
   TOMBSTONE_TTL_MS,
@@ -109,6 +111,13 @@ export class MembershipTable {
   /** @throws FoundationError `invalid-option` when the own record is malformed */
   constructor(init: MembershipInit) {
     const fault = findFault(init.self);
+    if (fault === 'metadata') {
+      throw invalidOption(
+        fault,
+        init.self.metadata,
+        `plain JSON values, ${MAX_METADATA_SIZE} characters as JSON and ${MAX_METADATA_DEPTH} levels deep at most`,
+      );
+    }
     if (fault !== undefined)
       throw invalidOption('self', init.self, `a well-formed member record (its ${fault} is not)`);
     this.#maxMembers = init.maxMembers ?? MAX_MEMBERS;

@@ -13,6 +13,7 @@ import {
   type ChannelDeclaration,
   checkBind,
   createCodec,
+  DEFAULT_CHANNELS,
   Endpoint,
   type EndpointInit,
   isLoopback,
@@ -24,6 +25,7 @@ import { Definitions } from './definitions.js';
 import { checkPermissions, type Permissions } from './permissions.js';
 import { refExtensions } from './ref-codec.js';
 import { resolveTopologies, type Topology } from './topology.js';
+import { CONTROL, DATA } from './wire.js';
 
 /** How a {@link ClusterNode} is made. */
 export interface ClusterNodeInit {
@@ -57,7 +59,7 @@ export interface ClusterNodeInit {
   readonly expectedNodes?: number;
   /** What other nodes may start here. */
   readonly definitions?: readonly AnyDefinition[];
-  /** Default `control`, `data`, `gossip`, `events` and `telemetry`. */
+  /** Default `control`, `data`, `gossip`, `events` and `telemetry`. `control` and `data` are there whether listed or not. */
   readonly channels?: readonly ChannelDeclaration[];
   /**
    * Moves messages from `data` to other channels by size and kind; the first rule that fits counts. Default: none. With rules, messages between two
@@ -178,7 +180,7 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     topologies: resolveTopologies(init.discovery, init.topologies),
     joinTimeout: checkJoinTimeout(init.joinTimeout, expectedNodes > 1 ? BOOTSTRAP_TIMEOUT_MS : JOIN_TIMEOUT_MS),
     expectedNodes,
-    channels: init.channels,
+    channels: withNeeded(init.channels),
     route: channelRouter(init.channelRules ?? []),
     roles: init.roles ?? [],
     permissions: checkPermissions(init.permissions, transport, init.roles ?? []),
@@ -188,6 +190,16 @@ export function resolveInit(init: ClusterNodeInit): ResolvedInit {
     definitions: new Definitions(name, checkDefinitions(init.definitions)),
     codec,
   };
+}
+
+/** A node cannot do without `control` and `data`: they are there whether declared or not. */
+function withNeeded(declared: ClusterNodeInit['channels']): ClusterNodeInit['channels'] {
+  if (declared === undefined) return undefined;
+  const isMissing = (name: string): boolean => !declared.some(channel => channel?.name === name);
+  return [
+    ...DEFAULT_CHANNELS.filter(({ name }) => (name === CONTROL || name === DATA) && isMissing(name)),
+    ...declared,
+  ];
 }
 
 function checkSecrets(given: ClusterNodeInit['secret']): readonly Uint8Array[] | undefined {

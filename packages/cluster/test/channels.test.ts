@@ -43,6 +43,17 @@ function node(name: string) {
 }
 
 describe('node.channels', () => {
+  test.each([[['bulk']], [['data', 'bulk']], [['control', 'bulk']]])(
+    'has control and data also where only %j are declared',
+    async names => {
+      await started(names.map(name => ({ name })));
+      const own = node('a').channels.list();
+      expect(own.map(({ name }) => name).sort()).toEqual(['bulk', 'control', 'data']);
+      const sink = await cluster.finish(node('a').spawn(Sink(undefined), { on: 'b' }));
+      expect(await cluster.finish(sink.call('echo', 1))).toBe(1);
+    },
+  );
+
   test('opens, lists, carries and closes a channel', async () => {
     await started();
     expect(
