@@ -108,7 +108,10 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
       crl: { about: 'certificates withdrawn', default: NONE, read: text },
     },
   },
-  channels: { about: 'channels beside or instead of the usual ones', default: '`control`, `data`, `gossip`' },
+  channels: {
+    about: 'channels instead of the usual ones; `control` and `data` are always there',
+    default: '`control`, `data`, `gossip`, `events`, `telemetry`',
+  },
   channelRules: { about: 'messages that take other channels, by size and kind', default: NONE },
   joinTimeout: {
     about:

@@ -1,4 +1,4 @@
-import { FoundationError } from '@foundation-ts/core';
+import { FoundationError, invalidOption } from '@foundation-ts/core';
 import { type Application, applicationOf } from './application.js';
 import { type Environment, readEnvironment } from './configuration-environment.js';
 import { existing, findFile, profileOf, readConfigurationFile } from './configuration-file.js';
@@ -57,6 +57,9 @@ export async function resolveConfiguration(
   given: StartOptions = {},
   sources: ConfigurationSources = {},
 ): Promise<Configuration> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalidOption('options', given, "an object of options, such as { cluster: 'gossip' }");
+  }
   const { env = process.env, cwd = process.cwd() } = sources;
   const script = 'cwd' in sources || 'script' in sources ? sources.script : process.argv[1];
   const application = applicationOf(script, cwd);

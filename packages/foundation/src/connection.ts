@@ -112,7 +112,7 @@ function hostFor(name: StrategyKeyword, proven: boolean, log: Log, surroundings:
   if (!proven) {
     log.warn(
       {},
-      `cluster: ${name} is for nodes on several machines, and without a secret this one stays on loopback. Give all the same: FOUNDATION_SECRET="$(openssl rand -hex 32)".`,
+      `cluster: ${name} is for nodes on several machines, and without a secret this one stays on loopback. Make one, once, by openssl rand -hex 32, and give it to all as FOUNDATION_SECRET.`,
     );
     return undefined;
   }

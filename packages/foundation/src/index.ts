@@ -57,7 +57,13 @@ export {
   taskSupervisor,
   tasksOf,
 } from '@foundation-ts/core';
-export type { DiscoveryStrategy } from '@foundation-ts/discovery';
+export {
+  type Advertised,
+  addressSet,
+  type DiscoveryContext,
+  type DiscoveryStrategy,
+  sameAddressSet,
+} from '@foundation-ts/discovery';
 export { gossip } from '@foundation-ts/discovery/gossip';
 export { sameHost } from '@foundation-ts/discovery/same-host';
 export { staticList } from '@foundation-ts/discovery/static';

@@ -113,7 +113,7 @@ export async function secretOf(
   }
   const cookie = await readOrCreateCookie();
   step(
-    `secret: the cookie file ${cookie.path}, which all nodes of this user share. For nodes on other hosts: FOUNDATION_SECRET="$(cat ${cookie.path})" there, and 'host' in startNode().`,
+    `secret: the cookie file ${cookie.path}, which all nodes of this user share. For nodes on other hosts: copy that file there, or give them its text, which here is FOUNDATION_SECRET="$(cat ${cookie.path})"; and to each node its own 'host' (FOUNDATION_HOST).`,
   );
   return [cookie.secret];
 }

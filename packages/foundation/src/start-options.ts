@@ -76,6 +76,7 @@ export interface StartOptions {
    * `tlsFiles({ cert, key, ca })`. The certificate must name the node.
    */
   readonly tls?: TlsOptions | TlsProvider;
+  /** Default `control`, `data`, `gossip`, `events` and `telemetry`; `control` and `data` are there whether listed or not. */
   readonly channels?: readonly ChannelDeclaration[];
   /** Moves messages from `data` to other channels by size and kind, which gives up their order; default: none. */
   readonly channelRules?: readonly ChannelRule[];
@@ -123,13 +124,21 @@ export function checkOptions(options: StartOptions): void {
     throw invalidOption('host', host, 'a host name or IP address');
   }
   if (host === '0.0.0.0' || host === '::') {
-    throw invalidOption('host', host, 'an address at which the other nodes can dial this one');
+    throw invalidOption(
+      'host',
+      host,
+      "an address at which the other nodes can dial this one, such as '10.0.0.5': one address is bound and told to them",
+    );
   }
   checkTransport(options);
   checkValues(options);
   givenSecrets(options);
   resolveLog(options.log, silentLog);
   if (options.threads !== undefined) resolveThreads(options.threads);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What is handed on, and would fail later or not at all. */
@@ -144,7 +153,11 @@ function checkValues(options: StartOptions): void {
     check(option, '1 to 255 characters without white space and control characters', isName);
   check('zone', 'a text', isText);
   check('port', '0 to 65535', port => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535);
-  check('channels', "a list of channels, such as [{ name: 'bulk' }]", Array.isArray);
+  check(
+    'channels',
+    "a list of channels, such as [{ name: 'bulk' }]",
+    list => Array.isArray(list) && list.every(isObject),
+  );
   check('channelRules', "a list such as [{ aboveBytes: 65_536, channel: 'bulk' }]", Array.isArray);
   check('definitions', 'a list of definitions, such as [Counter]', Array.isArray);
   check('discovery', 'a list of strategies, such as [staticList([…])]', Array.isArray);

@@ -166,6 +166,12 @@ describe('what is wrong is said clearly', () => {
     return `${error?.code}: ${error?.message}`;
   };
 
+  test('a keyword in place of the options', async () => {
+    expect(await codeAndMessage(startNode('gossip' as never))).toMatch(
+      /^invalid-option: Option 'options' is 'gossip'; allowed: an object of options, such as \{ cluster/,
+    );
+  });
+
   test.each([
     [
       { clutser: true },
@@ -180,6 +186,11 @@ describe('what is wrong is said clearly', () => {
     [
       { secret: 'short' },
       /^invalid-option: Option 'secret' is '5 bytes long'; allowed: 16 bytes or more, random: openssl rand/,
+    ],
+    [{ channels: ['bulk'] }, /^invalid-option: Option 'channels' is an array; allowed: a list of channels, such as/],
+    [
+      { cluster: 'same-host', metadata: { at: () => 1 } },
+      /^invalid-option: Option 'metadata' is an object; allowed: plain JSON values, 4096 characters as JSON/,
     ],
     [{ log: 'loud' }, /^invalid-option: Option 'log' is 'loud'; allowed: debug, info, warn, error, silent/],
     [{ discovery: 'gossip' }, /^invalid-option: Option 'discovery' is 'gossip'; allowed: a list of strategies/],
