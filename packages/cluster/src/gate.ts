@@ -2,8 +2,8 @@ import { type ActorSystem, type FoundationError, Pid, type Process } from '@foun
 import type { Peer, PeerIdentity } from '@foundation-ts/transport';
 import type { PermittedAction, Permitter } from './permissions.js';
 
-/** What a peer needs for an operation of one of the node's own actors; undefined: nothing. */
-export type ServiceAccess = (op: string) => PermittedAction | undefined;
+/** What a peer, the node `member`, needs for an operation of one of the node's own actors; undefined: nothing. */
+export type ServiceAccess = (op: string, payload: unknown, member: string) => PermittedAction | undefined;
 
 /** Operations of supervisors that change nothing. */
 const LOOKS: ReadonlySet<string> = new Set(['whichChildren', 'countChildren', 'partitions']);
@@ -24,20 +24,20 @@ export class Gate {
   }
 
   /** Why a cast, call or offer is refused. */
-  message({ identity }: Peer, to: number | string, op: string): FoundationError | undefined {
+  message({ identity }: Peer, to: number | string, op: string, payload: unknown): FoundationError | undefined {
     if (identity.local) return undefined;
     const { names } = this.#system;
     const process = typeof to === 'string' ? names.whereis(to) : this.#system.process(this.#pid(to));
-    const action = process === undefined ? 'message' : this.#needed(process, op);
+    const action = process === undefined ? 'message' : this.#needed(process, op, payload, identity.name);
     if (action === undefined || this.#permitter.allows(identity, action)) return undefined;
     if (action === 'observe' && this.#permitter.allows(identity, 'supervise')) return undefined;
     return this.#permitter.refuse(identity, action, `send '${op}' to ${process ?? `'${to}'`}`);
   }
 
-  #needed(process: Process, op: string): PermittedAction | undefined {
+  #needed(process: Process, op: string, payload: unknown, member: string): PermittedAction | undefined {
     for (const name of process.names ?? []) {
       const access = this.#services.get(name);
-      if (access !== undefined) return access(op);
+      if (access !== undefined) return access(op, payload, member);
     }
     if (!process.program.supervisor) return 'message';
     return LOOKS.has(op) ? 'observe' : 'supervise';

@@ -254,7 +254,8 @@ export class Router implements RemoteGateway {
       case wire.cast: {
         const to = this.#target(message[1]);
         const op = textOf(message[2], 'operation');
-        if (this.#gate?.message(peer, to, op) === undefined) system.receive(to, op, message[3], undefined, undefined);
+        if (this.#gate?.message(peer, to, op, message[3]) === undefined)
+          system.receive(to, op, message[3], undefined, undefined);
         return true;
       }
       case wire.call:
@@ -262,7 +263,7 @@ export class Router implements RemoteGateway {
         const to = this.#target(message[2]);
         const op = textOf(message[3], 'operation');
         const answer = this.#answer(peer, channel, message);
-        const refusal = this.#gate?.message(peer, to, op);
+        const refusal = this.#gate?.message(peer, to, op, message[4]);
         if (refusal !== undefined) answer.fail(refusal);
         else if (message[0] === wire.call) system.receive(to, op, message[4], answer, undefined);
         else system.receive(to, op, message[4], undefined, answer);

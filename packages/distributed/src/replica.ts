@@ -133,7 +133,8 @@ export class Replica<V> implements AsyncDisposable {
     const replica = new Replica<V>(node, init);
     replica.#watchMembers();
     const { read, write } = replica.#needs;
-    const access = (op: string): PermittedAction => (op === 'delta' ? write : read);
+    const access = (op: string, payload: unknown, member: string): PermittedAction =>
+      op === 'delta' || speaksForAnother(payload, member) ? write : read;
     await node.startSystemActor(replica.#definition()(), replica.#actorName, access);
     replica.#begin();
     return replica;
@@ -586,4 +587,9 @@ export class Replica<V> implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** Whether a message begins with the name of another member than the one that sent it: what that one holds, it says itself. */
+function speaksForAnother(message: unknown, member: string): boolean {
+  return Array.isArray(message) && typeof message[0] === 'string' && message[0] !== member;
 }

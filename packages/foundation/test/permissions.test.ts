@@ -1,4 +1,5 @@
-import { type Log, silentLog, systemClock, systemRandom, Telemetry } from '@foundation-ts/core';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { type Log, silentLog, systemClock, systemRandom, Telemetry, type TelemetryEvent } from '@foundation-ts/core';
 import { createCodec, Endpoint, type Peer } from '@foundation-ts/transport';
 import { tcp } from '@foundation-ts/transport/tcp';
 import {
@@ -380,6 +381,42 @@ describe('a hostile peer without permissions', () => {
     const told = warnings.filter(warning => warning.startsWith("'n' may not"));
     expect(told.length).toBeLessThanOrEqual(6);
     expect(warnings.filter(warning => warning === 'forged')).toHaveLength(1);
+  });
+
+  test('can not say in the name of another that it holds a name', async () => {
+    const a = await start({ name: 'a', tls: guard, permissions });
+    const o = await start({ name: 'o', tls: ops, discovery: seeds(a) });
+    const refusals: unknown[] = [];
+    const hear = (event: unknown): void => {
+      const { member, action } = (event as TelemetryEvent).metadata;
+      refusals.push([member, action]);
+    };
+    subscribe('foundation:cluster.not-permitted', hear);
+    const incarnation = Date.now();
+    const endpoint = new Endpoint({
+      self: { name: 'w', incarnation, clusterId: 'roles', metadata: { roles: [] } },
+      transport: tcp({ tls: worker }),
+      codec: createCodec(),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      telemetry: new Telemetry('w'),
+      onPeer: () => {},
+      onPeerClosed: () => {},
+      onMessage: () => {},
+    });
+    endpoints.push(endpoint);
+    const peer = await endpoint.dial(a.address as NonNullable<typeof a.address>);
+    const say = (op: string, from: string, of: number): void =>
+      void peer.send('data', [wire.cast, '$replica:registry', op, [from, of, a.incarnation, 0, 9]]);
+    for (const op of ['ack', 'complete']) say(op, 'w', incarnation);
+    for (const op of ['ack', 'complete']) say(op, 'o', o.incarnation);
+    await expect.poll(() => refusals.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(2);
+    unsubscribe('foundation:cluster.not-permitted', hear);
+    expect(refusals).toEqual([
+      ['w', 'register'],
+      ['w', 'register'],
+    ]);
   });
 
   test('is not let in with a role of its own making', async () => {
