@@ -12,6 +12,7 @@ import { apiCertificate, KubernetesApi } from '../support/kubernetes-api.js';
 import { freePort, ServerProcess } from '../support/server-process.js';
 
 const run = promisify(execFile);
+const long = process.env['DISCOVERY_LONG'] === '1';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Nodes bind 127.0.0.2 and so on, which elsewhere need to be set up first. */
 const manyLoopbacks = process.platform === 'linux' ? undefined : 'only Linux has all of 127.0.0.0/8';
@@ -24,12 +25,16 @@ async function search(discovery: string | KeywordOptions): Promise<void> {
   const env = { ...process.env, XDG_RUNTIME_DIR: home, XDG_CONFIG_HOME: home };
   // A copy: files must not change during a run.
   const corpus = join(home, 'corpus');
-  cpSync(join(root, 'docs'), corpus, { recursive: true });
+  cpSync(join(root, long ? 'docs' : 'docs/decisions'), corpus, { recursive: true });
   const program = ['--import', 'tsx', '-C', '@foundation-ts/source', 'examples/search-cluster/src/main.ts'];
   try {
-    await run(process.execPath, [...program, corpus, '--shards', '6', '--discovery', given], {
-      ...{ cwd: root, env, timeout: 150_000, killSignal: 'SIGTERM' },
-    });
+    await run(
+      process.execPath,
+      [...program, corpus, '--shards', '6', '--measure', long ? '2000' : '200', '--discovery', given],
+      {
+        ...{ cwd: root, env, timeout: 150_000, killSignal: 'SIGTERM' },
+      },
+    );
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout: string; readonly stderr: string };
     throw new Error(`--discovery ${given} failed:\n${stdout}\n${stderr}`, { cause: error });

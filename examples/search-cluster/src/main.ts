@@ -20,7 +20,6 @@ import { WorkerThreads } from './worker-threads.js';
 import { Workers } from './workers.js';
 
 const installedDependencies = fileURLToPath(new URL('../../../node_modules', import.meta.url));
-const measureFor = 2_000;
 const inFlight = 32;
 
 const terminal = new Terminal();
@@ -88,7 +87,7 @@ async function demonstrate(run: Run, options: Options): Promise<number> {
   await run.kill((await run.busiestWorker()) as string);
   await run.join();
   await run.leave(run.oldestWorker() as string);
-  return await run.measure(measureFor, inFlight);
+  return await run.measure(options.measure, inFlight);
 }
 
 function summarize(run: Run, corpus: Corpus, perSecond: number): void {

@@ -16,6 +16,8 @@ export interface Options {
   readonly transport: TransportName;
   /** How the nodes find each other; undefined: they find out by themselves. */
   readonly discovery: KeywordOptions | undefined;
+  /** For how many milliseconds queries are counted at the end. */
+  readonly measure: number;
   readonly interactive: boolean;
   readonly help: boolean;
 }
@@ -36,6 +38,7 @@ answers exactly as a plain scan of the files does. Exit code 0 only if it did, e
                    '{"strategy":"dns","query":"nodes.example","servers":["127.0.0.1:5300"]}'. With dns, dns-srv and
                    kubernetes the first node has the address 127.0.0.2, the second 127.0.0.3, and so on, and all
                    listen on port 4370, or on the 'port' given (default auto)
+  --measure N      milliseconds for which queries are counted at the end (100 to 600000; default 2000)
   --interactive    afterwards, keep the cluster and read queries and commands from the terminal
   --help           this text
 `;
@@ -60,6 +63,7 @@ export function parseOptions(args: readonly string[]): Options {
     shards: integer('--shards', values.shards, 1, 512),
     transport,
     discovery,
+    measure: integer('--measure', values.measure, 100, 600_000),
     interactive: values.interactive,
     help: values.help,
   };
@@ -75,6 +79,7 @@ function parse(args: readonly string[]) {
         shards: { type: 'string', default: '24' },
         transport: { type: 'string', default: 'tcp' },
         discovery: { type: 'string', default: 'auto' },
+        measure: { type: 'string', default: '2000' },
         interactive: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

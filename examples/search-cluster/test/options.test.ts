@@ -9,17 +9,21 @@ test('takes three nodes, 24 shards and the dependencies when nothing is said', (
     shards: 24,
     transport: 'tcp',
     discovery: undefined,
+    measure: 2_000,
     interactive: false,
     help: false,
   });
 });
 
 test('takes a folder and options in any order', () => {
-  expect(parseOptions(['--nodes', '5', 'docs', '--shards=8', '--transport', 'tls', '--interactive'])).toEqual({
+  expect(
+    parseOptions(['--nodes', '5', 'docs', '--shards=8', '--transport', 'tls', '--measure=500', '--interactive']),
+  ).toEqual({
     folder: resolve('docs'),
     nodes: 5,
     shards: 8,
     transport: 'tls',
+    measure: 500,
     interactive: true,
     help: false,
   });
