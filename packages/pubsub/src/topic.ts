@@ -10,12 +10,12 @@ export interface Topic<T> {
 }
 
 /** Standard topics, and those below them (`events.order`), travel on the channel of their name; `config` on `control`. */
-const standard: Readonly<Record<string, string>> = {
-  control: 'control',
-  telemetry: 'telemetry',
-  events: 'events',
-  config: 'control',
-};
+const standard: ReadonlyMap<string, string> = new Map([
+  ['control', 'control'],
+  ['telemetry', 'telemetry'],
+  ['events', 'events'],
+  ['config', 'control'],
+]);
 
 /**
  * A typed topic. Topics of the same name are the same topic, on every node.
@@ -29,5 +29,5 @@ export function topic<T>(name: string, options: { readonly channel?: string } = 
 
 /** The channel of a topic's messages. */
 export function channelOf(given: Topic<unknown>): string {
-  return given.channel ?? standard[given.name.split('.', 1)[0] as string] ?? 'data';
+  return given.channel ?? standard.get(given.name.split('.', 1)[0] as string) ?? 'data';
 }

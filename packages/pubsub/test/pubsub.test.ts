@@ -149,6 +149,7 @@ describe('topics', () => {
     expect(channelOf(topic('events.order'))).toBe('events');
     expect(channelOf(topic('config'))).toBe('control');
     expect(channelOf(topic('orders'))).toBe('data');
+    expect(channelOf(topic('constructor'))).toBe('data');
     expect(channelOf(topic('orders', { channel: 'bulk' }))).toBe('bulk');
     expect(() => topic('')).toThrowError(/non-empty/);
   });
