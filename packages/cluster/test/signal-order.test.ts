@@ -137,6 +137,16 @@ describe('a down, and an exit that is trapped, come behind what their sender sen
     }
   });
 
+  test('a message that is larger than its channel’s queue', async () => {
+    await started([...CHANNELS, { name: 'scant', queueBytes: 1_000 }]);
+    const both = await pair('monitor');
+    say(both, ctx => {
+      ctx.cast(both.there, 'note', new Uint8Array(3_000_000).fill(1), { channel: 'scant' });
+      ctx.stop('shutdown');
+    });
+    expect(await seen(both)).toEqual(['large 1', 'down shutdown']);
+  });
+
   test('messages on several channels at once', async () => {
     await started();
     const both = await pair('monitor');

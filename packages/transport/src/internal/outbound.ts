@@ -79,6 +79,8 @@ export class Outbound {
   #turn = 0;
   #nextId = 0;
   #blocked = false;
+  /** Of the fences that were taken since the queue had room. */
+  #fenceBytes = 0;
   /** Bytes that may be written. */
   credit: number;
   /** The most that {@link credit} has been. */
@@ -135,6 +137,7 @@ export class Outbound {
     }
     this.queuedBytes += bytes;
     this.queuedMessages++;
+    this.#fenceBytes = 0;
     this.#commit(parts, partition);
     return 'sent';
   }
@@ -146,10 +149,12 @@ export class Outbound {
 
   /**
    * Takes a short message that is written after all that was taken before it, of whatever partition, and that no policy gives up.
-   * @returns false when far more waits, for its acknowledgement too, than the queue may hold
+   * @returns false when too many of them wait, for their acknowledgement too, in a queue that is full
    */
   pushFence(parts: EncodedParts): boolean {
-    if (this.#heldBytes > this.#init.queueBytes + FENCE_BYTES) return false;
+    if (this.idle || this.#heldBytes <= this.#init.queueBytes) this.#fenceBytes = 0;
+    else if (this.#fenceBytes > FENCE_BYTES) return false;
+    this.#fenceBytes += BATCH_HEADER + parts.bytes;
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
     if (this.#backlog === undefined || this.#backlog.count === 0) this.#commitFence(parts);
@@ -316,6 +321,7 @@ export class Outbound {
     backlog.add(parts, partition, onDropped);
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
+    this.#fenceBytes = 0;
     return 'sent';
   }
 
@@ -501,5 +507,5 @@ export class Outbound {
 }
 
 const EMPTY = new Uint8Array(0);
-/** By how much the bytes that wait may exceed the queue's bound because of fences. */
+/** What fences may take that come while the queue is full, bytes. */
 const FENCE_BYTES = 1024 * 1024;
