@@ -5,6 +5,7 @@ import { isPlain, type Origin } from './configuration-merge.js';
 import { isSecret, maskSecret, maskUrl, withoutSecrets } from './configuration-secrets.js';
 import { OPTIONS, variableFor } from './configuration-table.js';
 import { NODE_PORT } from './defaults.js';
+import { usualJoinTimeout } from './effective-options.js';
 import { fullForm } from './keywords.js';
 import type { StartOptions } from './start-options.js';
 
@@ -48,12 +49,9 @@ function place(option: string, origin: Origin | undefined, { file }: Configurati
 
 function defaultRow(option: string, preset: { readonly value: unknown } | string, of: Configuration): ConfigurationRow {
   const words = typeof preset === 'string' ? new Words(preset.replaceAll('`', '')) : preset.value;
-  return {
-    option,
-    value: option === 'clusterId' ? of.application : words,
-    origin: 'default',
-    place: undefined,
-  };
+  const found =
+    option === 'clusterId' ? of.application : option === 'joinTimeout' ? usualJoinTimeout(of.options) : words;
+  return { option, value: found, origin: 'default', place: undefined };
 }
 
 function show(path: readonly string[], value: unknown): unknown {

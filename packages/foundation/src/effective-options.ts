@@ -20,6 +20,11 @@ type Preset =
   | 'longMailbox'
   | 'slowHandler';
 
+/** How long a start waits for others unless `joinTimeout` says so, ms. */
+export function usualJoinTimeout({ detect }: StartOptions): number {
+  return (detect?.expectedNodes ?? 0) > 1 ? BOOTSTRAP_TIMEOUT_MS : JOIN_TIMEOUT_MS;
+}
+
 /** @param decided - what the start decided on */
 export function effectiveOptions(
   options: StartOptions,
@@ -27,7 +32,7 @@ export function effectiveOptions(
 ): EffectiveOptions {
   const { log, clock, random, transport, ...data }: Required<Pick<StartOptions, Preset>> & StartOptions = {
     cluster: false,
-    joinTimeout: (options.detect?.expectedNodes ?? 0) > 1 ? BOOTSTRAP_TIMEOUT_MS : JOIN_TIMEOUT_MS,
+    joinTimeout: usualJoinTimeout(options),
     roles: [],
     metadata: {},
     handleSignals: true,

@@ -380,6 +380,11 @@ describe('the description', () => {
     expect(new Set(columns).size).toBe(1);
   });
 
+  test('the default that follows from other options', async () => {
+    const text = describeConfiguration(await resolve({ cluster: true }, { FOUNDATION_EXPECTED_NODES: '3' }));
+    expect(text.replace(/ {2,}/g, '  ')).toContain('joinTimeout  30000  default');
+  });
+
   test('never a secret, a private key or a password', async () => {
     const { warnings: _, ...configuration } = await resolve(
       {
