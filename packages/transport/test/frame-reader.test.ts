@@ -15,7 +15,7 @@ function streamOf(frames: readonly Buffer[]): Buffer {
 }
 
 function frameOf(length: number, number: number): Buffer {
-  return Buffer.from({ length }, (_, index) => (index * 31 + number * 7 + length) & 0xff);
+  return Buffer.from(Uint8Array.from({ length }, (_, index) => (index * 31 + number * 7 + length) & 0xff));
 }
 
 const lengths = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 4_000, max: 4_200 }), fc.constant(70_000));
