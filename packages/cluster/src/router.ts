@@ -506,7 +506,8 @@ class RemoteAnswer implements Answer {
   }
 
   #send(message: unknown[]): void {
-    const result = this.#peer.send(this.#channel, message, this.#id);
+    let result = this.#peer.send(this.#channel, message, this.#id);
+    if (result === 'full' && this.#channel !== DATA) result = this.#peer.send(DATA, message, this.#id);
     if (this.by !== undefined) this.#trails?.sent(this.by, this.#peer, false);
     if (result !== 'full') return;
     void this.#peer.close(

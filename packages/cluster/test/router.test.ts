@@ -58,3 +58,31 @@ describe('what goes to another node', () => {
     expect(await cluster.finish(sink.call('seen'))).toEqual([1, 2]);
   });
 });
+
+test('an answer for which the channel of its call has no room comes on data, and nobody is disconnected', async () => {
+  const Big = actor({
+    name: 'big',
+    init: () => ({}),
+    calls: { get: (_s, n: number) => new Uint8Array(500_000).fill(n) },
+  });
+  const own = new SimulatedCluster({
+    seed: 2,
+    hosts: ['a', 'b'],
+    definitions: [Big],
+    services: async () => undefined,
+    faults: { delay: 1, jitter: 1, bandwidth: 2_000_000 },
+    node: { channels: [{ name: 'control' }, { name: 'data' }, { name: 'tight', queueMessages: 2 }] },
+  });
+  await own.start();
+  await own.formed();
+  const big = await own.finish(own.host('a').node.spawn(Big(), { on: 'b' }));
+  const calls: Promise<Uint8Array>[] = [];
+  for (let n = 1; n <= 6; n++) {
+    calls.push(big.call('get', n, { channel: 'tight' }));
+    await own.run(10);
+  }
+  const answers = await own.finish(Promise.all(calls));
+  expect(answers.map(answer => answer[0])).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(own.host('b').node.visible()).toHaveLength(2);
+  own.dispose();
+});
