@@ -1,6 +1,7 @@
 import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
 import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { DEFAULT_MESSAGE_BYTES } from './defaults.js';
+import { PlainWriter } from './internal/plain-writer.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';
 import { scan } from './internal/scan.js';
 import { Preparer, unsendableError } from './internal/sendable.js';
@@ -101,6 +102,7 @@ class MessagePackCodec implements Codec {
   readonly #packr = new Packr({ useRecords: false, useToJSON: false });
   readonly #views = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false });
   readonly #copies = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false, copyBuffers: true });
+  readonly #plain = new PlainWriter();
   readonly #preparer: Preparer;
   readonly #reviver: Reviver;
   #busy = false;
@@ -125,6 +127,7 @@ class MessagePackCodec implements Codec {
 
   encodeParts(value: unknown): EncodedParts {
     const parts = this.#parts;
+    if (this.#writePlain(value, parts)) return parts;
     const externals = this.#pack(value, parts);
     let bytes = parts.end - parts.start;
     if (externals !== undefined) {
@@ -141,6 +144,29 @@ class MessagePackCodec implements Codec {
     parts.bytes = bytes;
     parts.externals = externals;
     return parts;
+  }
+
+  /** @returns false when the value is to be encoded otherwise, or refused */
+  #writePlain(value: unknown, parts: EncodedParts): boolean {
+    if (this.#busy) return false;
+    const plain = this.#plain;
+    this.#busy = true;
+    try {
+      if (!plain.write(value)) return false;
+    } catch {
+      // A getter threw, and does again for the one who reports it.
+      return false;
+    } finally {
+      this.#busy = false;
+    }
+    const { start, end } = plain;
+    if (end - start > this.maxBytes) return false;
+    parts.buffer = plain.buffer;
+    parts.start = start;
+    parts.end = end;
+    parts.externals = undefined;
+    parts.bytes = end - start;
+    return true;
   }
 
   #pack(value: unknown, parts: EncodedParts): Uint8Array[] | undefined {

@@ -37,7 +37,8 @@ const { getPrototypeOf } = Object;
 // Node 20 has it, TypeScript's es2023 library does not.
 const isWellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 const BYTE_ORDER_MARK = 0xfeff;
-const plainText = (text: string): boolean => text.charCodeAt(0) !== BYTE_ORDER_MARK && isWellFormed(text);
+/** Whether a text is the same again once it was UTF-8. */
+export const plainText = (text: string): boolean => text.charCodeAt(0) !== BYTE_ORDER_MARK && isWellFormed(text);
 
 /**
  * Turns a value into what MessagePack can say: the same reference when nothing in it is special, else a copy with
