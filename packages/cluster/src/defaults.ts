@@ -48,7 +48,8 @@
  * | `MAX_COMPLAINTS` | 1,024 | addresses of which it is remembered what was said of them |
  * | `DIALS_AT_ONCE` | 4 | dials that a node begins at once |
  * | `DIALS_AT_ONCE_SHARE` | 8 | of more than 32 addresses to dial, one in so many at once |
- * | `DIAL_PLACE_MS` | 100 | after this time a dial that is not over no longer keeps others waiting |
+ * | `DIAL_PLACE_MS` | 100 | after this time a dial that nobody answers no longer keeps others waiting |
+ * | `DIAL_ANSWERED_PLACE_MS` | 2,000 | the same of one that somebody answers |
  * | `LOUD_DIAL_FAILURES` | 20 | addresses that fail at a time of which the log tells; of further ones at level debug |
  * | `DRAIN_TIMEOUT_MS` | 10,000 | how long leaving may take before the node closes anyway |
  * | `DISCOVERY_RESTART_MS` | 1,000 | before a discovery strategy that ended or failed is started again, the first time; the pause doubles |
@@ -113,6 +114,7 @@ export const MAX_COMPLAINTS = 1_024;
 export const DIALS_AT_ONCE = 4;
 export const DIALS_AT_ONCE_SHARE = 8;
 export const DIAL_PLACE_MS = 100;
+export const DIAL_ANSWERED_PLACE_MS = 2_000;
 export const LOUD_DIAL_FAILURES = 20;
 export const DRAIN_TIMEOUT_MS = 10_000;
 export const DISCOVERY_RESTART_MS = 1_000;

@@ -1,37 +1,41 @@
-import { DIAL_PLACE_MS, DIALS_AT_ONCE, DIALS_AT_ONCE_SHARE } from './defaults.js';
+import { DIAL_ANSWERED_PLACE_MS, DIAL_PLACE_MS, DIALS_AT_ONCE, DIALS_AT_ONCE_SHARE } from './defaults.js';
 
 /**
  * How many dials a node begins at once: in a cluster that forms, everybody finds everybody in the same moment, and handshakes that all run
- * together are all late. A dial has its place until it is over, but not for long, so that addresses at which nobody answers hold nobody up.
+ * together are all late. A dial has its place until it is over, but not for long, so that addresses at which nobody answers, or somebody
+ * who says nothing, hold nobody up.
  */
 export class DialPace {
-  /** When each dial began. */
-  readonly #begun = new Map<string, number>();
+  /** Until when each dial that is under way has its place. */
+  readonly #until = new Map<string, number>();
 
   /**
    * A dial that may begin now begins.
    * @param targets - how many addresses are to be dialled altogether
    */
   begin(text: string, targets: number, now: number): boolean {
-    for (const [earlier, at] of this.#begun) {
-      if (now - at < DIAL_PLACE_MS) break;
-      this.#begun.delete(earlier);
-    }
-    if (this.#begun.size >= Math.max(DIALS_AT_ONCE, targets / DIALS_AT_ONCE_SHARE)) return false;
-    this.#begun.delete(text);
-    this.#begun.set(text, now);
+    for (const [earlier, until] of this.#until) if (until <= now) this.#until.delete(earlier);
+    if (this.#until.size >= Math.max(DIALS_AT_ONCE, targets / DIALS_AT_ONCE_SHARE)) return false;
+    this.#until.set(text, now + DIAL_PLACE_MS);
     return true;
+  }
+
+  /** Somebody is there: a session is likely to come of it. */
+  answered(text: string): void {
+    const until = this.#until.get(text);
+    if (until !== undefined) this.#until.set(text, until + DIAL_ANSWERED_PLACE_MS - DIAL_PLACE_MS);
   }
 
   /** A dial is over. */
   end(text: string): void {
-    this.#begun.delete(text);
+    this.#until.delete(text);
   }
 
   /** When the next place is free at the latest. */
   nextAt(now: number): number {
-    const oldest = this.#begun.values().next().value;
-    return oldest === undefined ? now : oldest + DIAL_PLACE_MS;
+    let next = Number.POSITIVE_INFINITY;
+    for (const until of this.#until.values()) next = Math.min(next, until);
+    return next === Number.POSITIVE_INFINITY ? now : next;
   }
 }
 

@@ -14,7 +14,7 @@ import { Reconnects } from './reconnect.js';
 
 /** What the dialer needs of its node. */
 export interface DialerHost {
-  dial(address: Address, options: { readonly timeout: number }): Promise<Peer>;
+  dial(address: Address, options: { readonly timeout: number; readonly onConnected: () => void }): Promise<Peer>;
   /** Members that are worth a connection, with where they can be dialled. */
   wanted(): readonly { readonly name: string; readonly address: Address }[];
   /** Whether a connection stands: with any incarnation, or with the one given. */
@@ -187,7 +187,10 @@ export class Dialer {
         this.#vetoed(text);
         return;
       }
-      const peer = await this.#host.dial(to, { timeout: DIAL_TIMEOUT_MS });
+      const peer = await this.#host.dial(to, {
+        timeout: DIAL_TIMEOUT_MS,
+        onConnected: () => this.#pace.answered(text),
+      });
       this.#answered(text, peer);
     } catch (error) {
       this.#failed(text, error as Error);

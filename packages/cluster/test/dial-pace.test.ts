@@ -21,6 +21,16 @@ test('where nobody answers, others wait for a tenth of a second', () => {
   expect(begun(pace, 19, 100)).toBe(4);
 });
 
+test('where somebody answers, they wait for two seconds at most', () => {
+  const pace = new DialPace();
+  expect(begun(pace, 19, 0, 'slow')).toBe(4);
+  for (const slow of ['slow0', 'slow1', 'slow2']) pace.answered(slow);
+  expect(begun(pace, 19, 100)).toBe(1);
+  pace.answered('n0');
+  expect(begun(pace, 19, 1_999, 'other')).toBe(0);
+  expect(begun(pace, 19, 2_000, 'other')).toBe(3);
+});
+
 test('of a crowd an eighth is dialled at once', () => {
   expect(begun(new DialPace(), 4_096, 0)).toBe(512);
 });

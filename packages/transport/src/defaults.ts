@@ -37,6 +37,8 @@ export const DEFAULT_TURN_BYTES = 256 * KIB;
 export const DEFAULT_REASSEMBLY_BYTES = 256 * MIB;
 /** How long a connection may take to prove itself, milliseconds. */
 export const DEFAULT_HANDSHAKE_TIMEOUT = 2_000;
+/** A dialler waits so many times as long: what the listener has answered in time is not lost because it took long to arrive. */
+export const DIALLER_PATIENCE = 2;
 /** How long a session may take from the first proof until all its connections stand, milliseconds. */
 export const DEFAULT_SESSION_TIMEOUT = 5_000;
 /** How long `dial` tries, milliseconds. */

@@ -104,8 +104,8 @@ export class Endpoint {
    * `conflict` when the address is our own; `stopped`; or what either side's `admit` said
    */
   async dial(address: Address, options: EndpointDialOptions = {}): Promise<Peer> {
-    checkKeys('dial', options, ['timeout', 'signal']);
-    const { timeout = DEFAULT_DIAL_TIMEOUT, signal } = options;
+    checkKeys('dial', options, ['timeout', 'signal', 'onConnected']);
+    const { timeout = DEFAULT_DIAL_TIMEOUT, signal, onConnected } = options;
     if (!(timeout > 0)) throw invalidOption('timeout', timeout, 'milliseconds over 0');
     if (this.#closed !== undefined) throw stopped();
     if (signal?.aborted === true) {
@@ -114,7 +114,7 @@ export class Endpoint {
     const key = formatAddress(address);
     const known = this.#diallings.get(key);
     if (known !== undefined) return known.wait(timeout, signal);
-    const dialling = new Dialling(this.#settings, this.#diallingHost(key), address);
+    const dialling = new Dialling(this.#settings, this.#diallingHost(key, onConnected), address);
     this.#diallings.set(key, dialling);
     const peer = dialling.wait(timeout, signal);
     dialling.attempt();
@@ -184,9 +184,9 @@ export class Endpoint {
     for (const peer of this.#settings.streams.clear()) this.#giveUp(peer);
   }
 
-  #diallingHost(key: string): DiallingHost {
+  #diallingHost(key: string, onConnected: (() => void) | undefined): DiallingHost {
     return {
-      attempt: dialling => new Outgoing(this.#settings, this.#outgoingHost(dialling), dialling.target),
+      attempt: dialling => new Outgoing(this.#settings, this.#outgoingHost(dialling, onConnected), dialling.target),
       standing: name => this.#standing(name),
       done: () => {
         this.#diallings.delete(key);
@@ -194,13 +194,14 @@ export class Endpoint {
     };
   }
 
-  #outgoingHost(dialling: Dialling): OutgoingHost {
+  #outgoingHost(dialling: Dialling, onConnected: (() => void) | undefined): OutgoingHost {
     const endpoint = this;
     return {
       ...this.#shared(),
       get address() {
         return endpoint.address;
       },
+      connected: () => this.#call(() => onConnected?.()),
       identified: outgoing => this.#identified(outgoing),
       withdrawn: ids => this.#rememberWithdrawn(ids),
       stands: (_outgoing, session) => {

@@ -146,4 +146,6 @@ export interface EndpointDialOptions {
   /** Milliseconds; default 5,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** Called when somebody answers there, before it is clear who. Not called where a dial to the same address is under way already. */
+  readonly onConnected?: () => void;
 }

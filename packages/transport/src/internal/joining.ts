@@ -1,4 +1,5 @@
 import { type Address, FoundationError, formatAddress } from '@foundation-ts/core';
+import { DIALLER_PATIENCE } from '../defaults.js';
 import { belongsTo, joiningProof } from './belonging.js';
 import type { ChannelConnection } from './channel-connection.js';
 import { FRAME_BOUND, FRAME_JOIN, FRAME_REFUSE } from './frames.js';
@@ -69,7 +70,7 @@ export function joinChannel(
             connection,
             handshake: handshakeInit(settings, 'dialler'),
             clock: settings.clock,
-            timeout: settings.limits.handshakeTimeout,
+            timeout: settings.limits.handshakeTimeout * DIALLER_PATIENCE,
             codec: settings.controlCodec,
             owner,
           }),

@@ -1,5 +1,6 @@
 import { type Address, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import type { ResolvedChannel } from '../channel.js';
+import { DIALLER_PATIENCE } from '../defaults.js';
 import type { PeerIdentity } from '../peer.js';
 import { belongsTo } from './belonging.js';
 import { FRAME_BIND, FRAME_BOUND, FRAME_INTRODUCE, FRAME_READY, FRAME_REFUSE } from './frames.js';
@@ -15,6 +16,8 @@ const UNTIL_CANCELLED = 2 ** 30;
 /** Decides for an {@link Outgoing}, and hears what became of it. */
 export interface OutgoingHost extends SessionEvents {
   readonly address: Address | undefined;
+  /** Somebody answers. */
+  connected(): void;
   /** What to do now that we know who answers: go on, or wait for another session with the same node. @throws FoundationError */
   identified(outgoing: Outgoing): 'introduce' | 'follow';
   /** @throws FoundationError when this node does not want the peer */
@@ -198,11 +201,14 @@ export class Outgoing implements LinkOwner {
           connection,
           handshake: handshakeInit(settings, 'dialler'),
           clock: settings.clock,
-          timeout: settings.limits.handshakeTimeout,
+          timeout: settings.limits.handshakeTimeout * DIALLER_PATIENCE,
           codec: settings.controlCodec,
           owner,
         });
-        if (owner === this) this.#link = link;
+        if (owner === this) {
+          this.#link = link;
+          this.#host.connected();
+        }
         return link;
       },
     });
