@@ -17,7 +17,7 @@ import {
 import { mortalMode, secretOf } from './mortal.js';
 import { givenSecrets, type StartOptions } from './start-options.js';
 import { here, reachableHost, type Surroundings } from './surroundings.js';
-import { needOnePort, resolveTopologies, type Topologies } from './topologies.js';
+import { needOnePort, resolveTopologies, strategyName, type Topologies } from './topologies.js';
 
 /** How a node is connected with others. */
 export type NodeConnection = Pick<
@@ -47,6 +47,7 @@ export async function connectionOf(
     return { ...own, transport: memory({ network, host: 'alone' }), host: 'alone' };
   }
   const { host = LOOPBACK } = options;
+  if (options.host === undefined && anyPort !== true) warnOfLoopback(options, log);
   if (topologies !== undefined) return wizard(topologies, options, { host, secret, anyPort });
   const port =
     options.port ?? (Array.isArray(discovery) && discovery.some(each => needsOnePort(each?.name)) ? NODE_PORT : 0);
@@ -64,6 +65,20 @@ export async function connectionOf(
 export function isConnected(options: StartOptions): boolean {
   const { cluster = false, discovery, topologies, transport, tls, port, host } = options;
   return cluster !== false || [discovery, topologies, transport, tls, port, host].some(option => option !== undefined);
+}
+
+/** Nothing is added to what is written; but that others can't reach the node is said. */
+function warnOfLoopback({ topologies = {}, discovery = [] }: StartOptions, log: Log): void {
+  const strategies = [
+    ...Object.values(topologies).map(({ strategy }) => strategyName(strategy)),
+    ...discovery.map(each => each?.name),
+  ];
+  const lonely = strategies.find(isForNetworks);
+  if (lonely === undefined) return;
+  log.warn(
+    {},
+    `cluster: '${lonely}' finds nodes of several machines, but none of another machine reaches this one, which listens on ${LOOPBACK}; give 'host' (FOUNDATION_HOST), and a secret or certificates.`,
+  );
 }
 
 async function mortal(

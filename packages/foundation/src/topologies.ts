@@ -84,8 +84,8 @@ function checkTopology(name: string, topology: TopologyOptions): void {
 function checkPort(at: string, { strategy, transport, port }: TopologyOptions): void {
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw invalidOption(`${at}.port`, port, '0 to 65535');
-  if (transport !== undefined && port === undefined && needsOnePort(nameOf(strategy)))
-    throw invalidOption(`${at}.port`, port, `the port of all nodes: '${nameOf(strategy)}' learns only hosts`);
+  if (transport !== undefined && port === undefined && needsOnePort(strategyName(strategy)))
+    throw invalidOption(`${at}.port`, port, `the port of all nodes: '${strategyName(strategy)}' learns only hosts`);
 }
 
 function isStrategy(given: TopologyOptions['strategy']): given is DiscoveryStrategy {
@@ -96,14 +96,15 @@ function isTransport(given: unknown): boolean {
   return typeof (given as Partial<Transport> | null)?.dial === 'function';
 }
 
-function nameOf(strategy: TopologyOptions['strategy']): string {
+/** The name of a topology's strategy. */
+export function strategyName(strategy: TopologyOptions['strategy']): string {
   return isStrategy(strategy) ? strategy.name : keywordName(strategy);
 }
 
 /** Whether a topology on the node's own transport has all nodes listen on one port. */
 export function needOnePort(topologies: Topologies): boolean {
   return Object.values(topologies).some(
-    ({ strategy, transport }) => transport === undefined && needsOnePort(nameOf(strategy)),
+    ({ strategy, transport }) => transport === undefined && needsOnePort(strategyName(strategy)),
   );
 }
 

@@ -521,4 +521,23 @@ describe('wizard mode', () => {
     expect(connection.secret).toBeUndefined();
     expect(lines).toEqual([]);
   });
+
+  test.each<[StartOptions, RegExp | undefined]>([
+    [
+      { topologies: { pods: { strategy: { strategy: 'dns', query: 'nodes.example' } } } },
+      /'dns' finds nodes of several machines.*127\.0\.0\.1.*'host'/,
+    ],
+    [{ topologies: { store: { strategy: 'redis' }, here: { strategy: 'same-host' } } }, /'redis' finds/],
+    [{ discovery: [{ name: 'etcd', watch: async function* () {} }] }, /'etcd' finds/],
+    [{ topologies: { pods: { strategy: { strategy: 'dns', query: 'nodes.example' } } }, host: '127.0.0.2' }, undefined],
+    [{ topologies: { net: { strategy: 'gossip' } } }, undefined],
+  ])('%j: says that others can not reach it without a host', async (options, warning) => {
+    const { log, lines } = said();
+    const connection = await connectionOf(options, { clusterId: 'c', log }, place({}));
+    expect(connection.host).toBe(options.host ?? '127.0.0.1');
+    expect(lines).toEqual(warning === undefined ? [] : [expect.stringMatching(warning)]);
+    const inThread = said();
+    await connectionOf(options, { clusterId: 'c', log: inThread.log, anyPort: true }, place({}));
+    expect(inThread.lines).toEqual([]);
+  });
 });
