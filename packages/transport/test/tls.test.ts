@@ -79,7 +79,7 @@ transportSuite('ws with TLS', { transport: () => ws({ tls: a }) });
 describe.each([
   ['tcp', (tls?: TlsOptions | TlsProvider) => tcp(tls === undefined ? {} : { tls })],
   ['ws', (tls?: TlsOptions | TlsProvider) => ws(tls === undefined ? {} : { tls })],
-])('mutual TLS over %s', (_, transport) => {
+])('mutual TLS over %s', (protocol, transport) => {
   test('lets nodes with certificates of their names hold a session, without any secret', async () => {
     const left = node('a', transport(a));
     const right = node('b', transport(b));
@@ -191,6 +191,9 @@ describe.each([
     const error = await failure(secured.endpoint.dial(toPlain, { timeout: 3_000 }));
     expect(error.code).toBe('noconnection');
     expect(error.message).toMatch(/Does the other node use TLS too/);
+    if (protocol === 'ws') return; // Node's server for HTTP closes it
+    await until(() => plain.warnings.length > 0, 'a warning of the node without TLS');
+    expect(plain.warnings.join()).toMatch(/It speaks TLS: give this node 'tls' too/);
   });
 
   test('demands the secret too when there is one', async () => {

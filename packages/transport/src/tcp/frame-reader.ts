@@ -106,7 +106,7 @@ export class FrameReader {
       this.#fail(
         new FoundationError(
           'too-large',
-          `The peer announced a frame of ${length} bytes; at most ${this.#maxFrameBytes} are accepted.`,
+          `The peer announced a frame of ${length} bytes; at most ${this.#maxFrameBytes} are accepted.${guess(length)}`,
           { details: { bytes: length, limit: this.#maxFrameBytes } },
         ),
       );
@@ -176,4 +176,11 @@ export class FrameReader {
     partial.copy(larger, 0, 0, this.#filled);
     this.#partial = larger;
   }
+}
+
+/** Who speaks something else shows it by his first four bytes: the head of a TLS record, or of a request by HTTP. */
+function guess(length: number): string {
+  if (length >>> 16 === 0x16_03) return " It speaks TLS: give this node 'tls' too, or none to the other.";
+  if (length === 0x47_45_54_20) return " It speaks HTTP: a browser, or a node with transport 'ws'.";
+  return '';
 }
