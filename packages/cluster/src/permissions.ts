@@ -62,7 +62,7 @@ export function checkPermissions(
     throw invalidOption(
       'roles',
       roles.join(', '),
-      `with permissions, the roles that tls.cert proves (${proven?.join(', ') || 'none'}); ${listed(unproven)} would be refused by the others. ${howToProve(unproven)}`,
+      `with permissions, the roles that tls.cert proves (${proven?.join(', ') || 'none'}); ${listed(unproven)} would be refused by the others. ${howToProve(unproven).replace(/\.$/, '')}`,
     );
   }
   return Object.fromEntries(entries);

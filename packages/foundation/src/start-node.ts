@@ -79,7 +79,7 @@ async function startHere(
   checkOptions(options);
   const wanted = options.threads === undefined ? undefined : resolveThreads(options.threads);
   const log = resolveLog(options.log, silentLog);
-  if (file !== undefined) log.info({ file, profile }, 'options come from a configuration file too');
+  if (file !== undefined) log.info({ file, profile: profile ?? 'none' }, 'options come from a configuration file too');
   for (const warning of warnings) log.warn({}, warning);
   const clusterId = options.clusterId ?? application;
   const random = options.random ?? systemRandom;
