@@ -25,7 +25,7 @@ import { Definitions } from './definitions.js';
 import { checkPermissions, type Permissions } from './permissions.js';
 import { refExtensions } from './ref-codec.js';
 import { resolveTopologies, type Topology } from './topology.js';
-import { CONTROL, DATA } from './wire.js';
+import { CONTROL, DATA, isEssential } from './wire.js';
 
 /** How a {@link ClusterNode} is made. */
 export interface ClusterNodeInit {
@@ -259,6 +259,7 @@ export function openEndpoint(
     ...(init.secret === undefined ? {} : { secret: init.secret }),
     ...(init.channels === undefined ? {} : { channels: init.channels }),
     ...(init.route === undefined ? {} : { route: init.route }),
+    essential: isEssential,
     clock: system.clock,
     random: system.random,
     log: system.log,

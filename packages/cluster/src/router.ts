@@ -508,6 +508,7 @@ class RemoteAnswer implements Answer {
   #send(message: unknown[]): void {
     let result = this.#peer.send(this.#channel, message, this.#id);
     if (result === 'full' && this.#channel !== DATA) result = this.#peer.send(DATA, message, this.#id);
+    if (result === 'full') result = this.#peer.send(DATA, [wire.fail, this.#id, answerLost()], this.#id);
     if (this.by !== undefined) this.#trails?.sent(this.by, this.#peer, false);
     if (result !== 'full') return;
     void this.#peer.close(
@@ -573,6 +574,13 @@ function signalNotSent(node: string): FoundationError {
   return new FoundationError(
     'not-delivered',
     `The queue to '${node}' is full: a signal between actors could not be sent.`,
+  );
+}
+
+function answerLost(): FoundationError {
+  return new FoundationError(
+    'unknown-outcome',
+    "The call was handled, but its answer could not be sent: the channel's queue is full. Ask for less at a time, or raise 'queueBytes' of the channel.",
   );
 }
 

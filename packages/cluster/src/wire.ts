@@ -60,6 +60,12 @@ export const CONTROL = 'control';
 /** Channel of messages and signals between actors, unless a message names another. */
 export const DATA = 'data';
 
+/** Signals between actors, and the failures of calls: what must not fail because others have filled a queue. */
+export function isEssential(message: unknown): boolean {
+  const kind = (message as readonly unknown[])[0] as number;
+  return kind === wire.fail || (kind >= wire.link && kind <= wire.down);
+}
+
 /** A message of the right outer form. @throws FoundationError `protocol` */
 export function messageOf(message: unknown): readonly unknown[] {
   if (Array.isArray(message) && typeof message[0] === 'number') return message;

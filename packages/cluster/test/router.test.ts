@@ -1,5 +1,6 @@
-import { actor, type FoundationError } from '@foundation-ts/core';
+import { type AnyDefinition, actor, type FoundationError, type Pid } from '@foundation-ts/core';
 import { SimulatedCluster } from '@foundation-ts/testing';
+import type { ChannelDeclaration } from '@foundation-ts/transport';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let gate: Promise<void> = Promise.resolve();
@@ -59,30 +60,74 @@ describe('what goes to another node', () => {
   });
 });
 
-test('an answer for which the channel of its call has no room comes on data, and nobody is disconnected', async () => {
-  const Big = actor({
-    name: 'big',
-    init: () => ({}),
-    calls: { get: (_s, n: number) => new Uint8Array(500_000).fill(n) },
-  });
+/** A link on which large messages wait, and queues in which few have room. */
+async function narrow(
+  definition: AnyDefinition,
+  data: Partial<ChannelDeclaration>,
+): Promise<SimulatedCluster<undefined>> {
   const own = new SimulatedCluster({
     seed: 2,
     hosts: ['a', 'b'],
-    definitions: [Big],
+    definitions: [definition],
     services: async () => undefined,
     faults: { delay: 1, jitter: 1, bandwidth: 2_000_000 },
-    node: { channels: [{ name: 'control' }, { name: 'data' }, { name: 'tight', queueMessages: 2 }] },
+    node: { channels: [{ name: 'control' }, { name: 'data', ...data }, { name: 'tight', queueMessages: 2 }] },
   });
   await own.start();
   await own.formed();
-  const big = await own.finish(own.host('a').node.spawn(Big(), { on: 'b' }));
-  const calls: Promise<Uint8Array>[] = [];
-  for (let n = 1; n <= 6; n++) {
-    calls.push(big.call('get', n, { channel: 'tight' }));
-    await own.run(10);
-  }
-  const answers = await own.finish(Promise.all(calls));
-  expect(answers.map(answer => answer[0])).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(own.host('b').node.visible()).toHaveLength(2);
-  own.dispose();
+  return own;
+}
+
+describe('where a queue is full', () => {
+  const Big = actor({
+    name: 'big',
+    init: () => ({ downs: [] as unknown[] }),
+    calls: {
+      get: (_s, n: number) => new Uint8Array(500_000).fill(n),
+      watch: (_s, pid: Pid, ctx) => void ctx.monitor(pid),
+      downs: s => s.downs,
+    },
+    casts: { take: (_s, _bytes: Uint8Array) => {} },
+    onDown: (s, { reason }) => void s.downs.push(reason),
+  });
+  type Answers = (Uint8Array | FoundationError)[];
+  const ask = async (own: SimulatedCluster<undefined>, channel: string): Promise<Answers> => {
+    const big = await own.finish(own.host('a').node.spawn(Big(), { on: 'b' }));
+    const calls: Promise<Uint8Array | FoundationError>[] = [];
+    for (let n = 1; n <= 6; n++) {
+      calls.push(big.call('get', n, { channel }).catch((error: FoundationError) => error));
+      await own.run(10);
+    }
+    const answers = await own.finish(Promise.all(calls));
+    expect(own.host('b').node.visible()).toHaveLength(2);
+    own.dispose();
+    return answers;
+  };
+
+  test('an answer to a call on another channel comes on data', async () => {
+    const answers = await ask(await narrow(Big, {}), 'tight');
+    expect(answers.map(answer => (answer as Uint8Array)[0])).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('an answer on data is given up, and its caller told', async () => {
+    const answers = await ask(await narrow(Big, { queueBytes: 1_200_000 }), 'data');
+    expect((answers[0] as Uint8Array)[0]).toBe(1);
+    expect(answers.at(-1)).toMatchObject({ code: 'unknown-outcome', message: expect.stringContaining('queue') });
+  });
+
+  test('signals between actors still pass', async () => {
+    const own = await narrow(Big, { queueMessages: 2 });
+    const { node } = own.host('a');
+    const far = await own.finish(node.spawn(Big(), { on: 'b' }));
+    const near = await own.finish(node.spawn(Big()));
+    for (let n = 0; n < 3; n++) far.cast('take', new Uint8Array(500_000));
+    expect(node.system.deadLetters.recent.map(({ reason }) => reason)).toContain('not-delivered');
+    await own.finish(near.call('watch', far.pid));
+    await own.run(5_000);
+    own.host('b').node.system.exit(far.pid, 'shutdown');
+    await own.run(5_000);
+    expect(await own.finish(near.call('downs'))).toEqual(['shutdown']);
+    expect(node.visible()).toHaveLength(2);
+    own.dispose();
+  });
 });

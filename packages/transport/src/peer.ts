@@ -121,6 +121,8 @@ export interface EndpointInit {
    * channel lose their order with those that do not. Default: none does.
    */
   route?(channel: string, message: unknown, bytes: number): string;
+  /** Whether a message is to be taken, within bounds, although the queue of a channel that rejects then is full. Default: none is. */
+  essential?(message: unknown): boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -79,8 +79,8 @@ export class Outbound {
   #turn = 0;
   #nextId = 0;
   #blocked = false;
-  /** Of the fences that were taken since the queue had room. */
-  #fenceBytes = 0;
+  /** Bytes that were taken although the queue was full, since it had room. */
+  #beyond = 0;
   /** Bytes that may be written. */
   credit: number;
   /** The most that {@link credit} has been. */
@@ -137,9 +137,29 @@ export class Outbound {
     }
     this.queuedBytes += bytes;
     this.queuedMessages++;
-    this.#fenceBytes = 0;
+    this.#beyond = 0;
     this.#commit(parts, partition);
     return 'sent';
+  }
+
+  /**
+   * Takes a message that {@link push} has refused because the queue is full.
+   * @returns false when too many such, and fences, wait already
+   */
+  pushBeyond(parts: EncodedParts, partition: Partition): boolean {
+    if (this.#backlog !== undefined || !this.#takesBeyond(parts.bytes)) return false;
+    this.refused--;
+    this.queuedBytes += parts.bytes;
+    this.queuedMessages++;
+    this.#commit(parts, partition);
+    return true;
+  }
+
+  /** Whether something is to be taken although the queue is full. */
+  #takesBeyond(bytes: number): boolean {
+    if (this.#beyond > BEYOND_BYTES) return false;
+    this.#beyond += BATCH_HEADER + bytes;
+    return true;
   }
 
   /** Whether what is pushed now may be written before some of what was pushed already, of another partition. */
@@ -152,9 +172,8 @@ export class Outbound {
    * @returns false when too many of them wait, for their acknowledgement too, in a queue that is full
    */
   pushFence(parts: EncodedParts): boolean {
-    if (this.idle || this.#heldBytes <= this.#init.queueBytes) this.#fenceBytes = 0;
-    else if (this.#fenceBytes > FENCE_BYTES) return false;
-    this.#fenceBytes += BATCH_HEADER + parts.bytes;
+    if (this.idle || this.#heldBytes <= this.#init.queueBytes) this.#beyond = 0;
+    if (!this.#takesBeyond(parts.bytes)) return false;
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
     if (this.#backlog === undefined || this.#backlog.count === 0) this.#commitFence(parts);
@@ -321,7 +340,7 @@ export class Outbound {
     backlog.add(parts, partition, onDropped);
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
-    this.#fenceBytes = 0;
+    this.#beyond = 0;
     return 'sent';
   }
 
@@ -507,5 +526,5 @@ export class Outbound {
 }
 
 const EMPTY = new Uint8Array(0);
-/** What fences may take that come while the queue is full, bytes. */
-const FENCE_BYTES = 1024 * 1024;
+/** What may be taken, of what has to arrive, while the queue is full, bytes. */
+const BEYOND_BYTES = 1024 * 1024;

@@ -97,13 +97,15 @@ export class Session implements Peer {
   send(channel: string, message: unknown, partition?: string | number, onDropped?: () => void): SendResult {
     if (this.#state !== 'up') return 'closed';
     const parts = this.#encode(channel, message);
-    const { route } = this.#settings;
+    const { route, essential } = this.#settings;
     this.routed = route === undefined ? channel : route(channel, message, parts.bytes);
     const connections = this.channels.of(this.routed);
     const connection = (
       connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
     ) as ChannelConnection;
-    const result = connection.push(parts, partition, onDropped);
+    let result = connection.push(parts, partition, onDropped);
+    if (result === 'full' && essential?.(message) === true && connection.outbound.pushBeyond(parts, partition))
+      result = 'sent';
     if (!this.#scheduled && result === 'sent') {
       this.#scheduled = true;
       queueMicrotask(this.#flush);

@@ -51,6 +51,7 @@ export interface Settings {
   /** Replaced by another list when channels are opened and closed. */
   channels: readonly ResolvedChannel[];
   readonly route: EndpointInit['route'];
+  readonly essential: EndpointInit['essential'];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -89,6 +90,7 @@ export function resolveSettings(init: EndpointInit): Settings {
     secret: resolveSecrets(init.secret),
     channels,
     route: init.route?.bind(init),
+    essential: init.essential?.bind(init),
     clock: init.clock,
     random: init.random,
     log: init.log,
