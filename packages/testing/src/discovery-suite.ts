@@ -84,7 +84,7 @@ export function discoverySuite(name: string, setup: () => DiscoveryWorld | Promi
     test('names the whole set in each value', async () => {
       if (world.names !== undefined) {
         const expected = world.names.map(formatAddress).sort();
-        await start('a').eventually(values => same(values.at(-1), expected));
+        await start('a').eventually(values => same(values.at(-1), expected), `named are not ${expected.join(', ')}`);
         return;
       }
       const [a, b, c] = [start('a'), start('b'), start('c')];
@@ -202,7 +202,10 @@ class SuiteNode {
     await this.#limited(this.#watching, 'the watch did not end after the abort');
   }
 
-  async eventually(condition: (values: readonly (readonly string[])[]) => boolean): Promise<void> {
+  async eventually(
+    condition: (values: readonly (readonly string[])[]) => boolean,
+    what = `not met: ${condition.toString()}`,
+  ): Promise<void> {
     const met = new Promise<void>(resolve => {
       const check = (): void => {
         if (!condition(this.values)) return;
@@ -212,7 +215,7 @@ class SuiteNode {
       this.#waiting.add(check);
       check();
     });
-    await this.#limited(met, `not met: ${condition.toString()}`);
+    await this.#limited(met, what);
   }
 
   async #watch(): Promise<void> {
