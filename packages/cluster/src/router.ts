@@ -128,8 +128,8 @@ export class Router implements RemoteGateway {
     }
     const id = this.#nextCall++;
     const key = to instanceof Pid ? to.id : to.name;
-    const remaining = call.remaining();
-    const message = [kind, id, key, op, payload, remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining)];
+    const { timeout } = call;
+    const message = [kind, id, key, op, payload, timeout === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeout)];
     const onDropped = (): void => call.fail(dropped(op, to));
     const result = send(peer, options?.channel ?? DATA, message, options?.partition ?? key, op, onDropped);
     if (by !== undefined) this.#trails.sent(by, peer, isOrdinary(to, options));
@@ -143,7 +143,7 @@ export class Router implements RemoteGateway {
     else {
       const calls = this.#callsOf(peer);
       calls.add(id, call);
-      call.onSettled(() => calls.delete(id));
+      call.keptBy(calls, id);
     }
   }
 

@@ -77,7 +77,7 @@ export {
   type PartitionSupervisorInit,
   partitionSupervisor,
 } from './partition-supervisor.js';
-export { type Answer, PendingCall } from './pending-call.js';
+export { type Answer, type CallKeeper, PendingCall } from './pending-call.js';
 export { Pid } from './pid.js';
 export { Process, type ProcessStatus } from './process.js';
 export type { Handler, Overflow, Program } from './program.js';

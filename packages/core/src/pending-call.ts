@@ -16,53 +16,75 @@ export interface Answer {
   fail(error: Error): void;
 }
 
-/** A promise that is settled from outside. */
-interface Waiter {
-  readonly promise: Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
+type Resolve = (value: unknown) => void;
+type Reject = (error: unknown) => void;
 
-let resolveLatest: Waiter['resolve'];
-let rejectLatest: Waiter['reject'];
+let resolveLatest: Resolve;
+let rejectLatest: Reject;
 /** One for all promises: no closure for each. */
-const executor = (resolve: Waiter['resolve'], reject: Waiter['reject']): void => {
+const executor = (resolve: Resolve, reject: Reject): void => {
   resolveLatest = resolve;
   rejectLatest = reject;
 };
 
+/** Where calls wait under numbers. */
+export interface CallKeeper {
+  /** The call of that number has settled. */
+  delete(number: number): void;
+}
+
 /** What binds a call to others; most calls have none. */
 class Bonds {
-  onSettled: ((call: PendingCall) => void) | undefined = undefined;
   signal: AbortSignal | undefined = undefined;
   onAbort: (() => void) | undefined = undefined;
   /** The call in whose handler this one was made, while its abort would abort this one too. */
   outer: PendingCall | undefined = undefined;
   nested: Set<PendingCall> | undefined = undefined;
+  givenUp: FoundationError | undefined = undefined;
 }
+
+/** What a call needs only when its answer is not there at once. */
+class Waiting implements Expiring {
+  deadline: number | undefined = undefined;
+  previous: Expiring | undefined = undefined;
+  next: Expiring | undefined = undefined;
+  list: DeadlineList | undefined = undefined;
+  promise: Promise<unknown> | undefined = undefined;
+  resolve: Resolve | undefined = undefined;
+  reject: Reject | undefined = undefined;
+  keeper: CallKeeper | undefined = undefined;
+  number = 0;
+  bonds: Bonds | undefined = undefined;
+  readonly #call: PendingCall;
+
+  constructor(call: PendingCall) {
+    this.#call = call;
+  }
+
+  expire(): void {
+    this.#call.expire();
+  }
+}
+
+const OPEN = 0;
+const SUCCEEDED = 1;
+const FAILED = 2;
 
 /**
  * A call made here that waits for its answer. Settles once; what comes later is dropped. It is made as small as it can be: a
  * promise, a place among the deadlines and bonds come into being when they are needed.
  */
-export class PendingCall implements Answer, Expiring {
-  settled = false;
-  givenUp: FoundationError | undefined = undefined;
-  deadline: number | undefined = undefined;
-  previous: Expiring | undefined = undefined;
-  next: Expiring | undefined = undefined;
-  list: DeadlineList | undefined = undefined;
+export class PendingCall implements Answer {
   /** What the call is, for the message of a time-out. */
   readonly op: string;
   readonly target: { toString(): string };
   readonly #host: CallHost;
+  #state = OPEN;
   /** Milliseconds; undefined for no limit. */
   #timeout: number | undefined = undefined;
-  /** The value or, when {@link #failed}, the error. */
+  /** The value or the error. */
   #outcome: unknown = undefined;
-  #failed = false;
-  #waiter: Waiter | undefined = undefined;
-  #bonds: Bonds | undefined = undefined;
+  #waiting: Waiting | undefined = undefined;
 
   constructor(host: CallHost, op: string, target: { toString(): string }) {
     this.#host = host;
@@ -70,19 +92,39 @@ export class PendingCall implements Answer, Expiring {
     this.target = target;
   }
 
-  /** Settles as the call does. */
-  get promise(): Promise<unknown> {
-    if (this.#waiter === undefined) {
-      const promise = new Promise<unknown>(executor);
-      this.#waiter = { promise, resolve: resolveLatest, reject: rejectLatest };
-      if (this.settled) this.#tell(this.#waiter);
-    }
-    return this.#waiter.promise;
+  get settled(): boolean {
+    return this.#state !== OPEN;
   }
 
-  #tell(waiter: Waiter): void {
-    if (this.#failed) waiter.reject(this.#outcome);
-    else waiter.resolve(this.#outcome);
+  get givenUp(): FoundationError | undefined {
+    return this.#waiting?.bonds?.givenUp;
+  }
+
+  /** Milliseconds that the caller waits in all. */
+  get timeout(): number {
+    return this.#timeout ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Settles as the call does. */
+  get promise(): Promise<unknown> {
+    const waiting = this.#wait();
+    if (waiting.promise === undefined) {
+      waiting.promise = new Promise<unknown>(executor);
+      waiting.resolve = resolveLatest;
+      waiting.reject = rejectLatest;
+      if (this.#state !== OPEN) this.#tell(waiting);
+    }
+    return waiting.promise;
+  }
+
+  #tell(waiting: Waiting): void {
+    if (this.#state === FAILED) waiting.reject?.(this.#outcome);
+    else waiting.resolve?.(this.#outcome);
+  }
+
+  #wait(): Waiting {
+    this.#waiting ??= new Waiting(this);
+    return this.#waiting;
   }
 
   /**
@@ -103,11 +145,11 @@ export class PendingCall implements Answer, Expiring {
 
   /** The answer or, when it is still to come, the promise of it. @throws what the call failed with */
   outcome(): unknown {
-    if (!this.settled) {
+    if (this.#state === OPEN) {
       this.#startClock();
       return this.promise;
     }
-    if (this.#failed) throw this.#outcome;
+    if (this.#state === FAILED) throw this.#outcome;
     return this.#outcome;
   }
 
@@ -115,7 +157,7 @@ export class PendingCall implements Answer, Expiring {
   #startWithin(within: Answer): boolean {
     if (within.settled && within.givenUp === undefined) return true;
     const remaining = within.remaining();
-    if (remaining < (this.#timeout ?? Number.POSITIVE_INFINITY)) this.#timeout = remaining;
+    if (remaining < this.timeout) this.#timeout = remaining;
     if (within.givenUp?.code === 'aborted') this.#abort(within.givenUp.cause);
     else if (within.givenUp !== undefined || remaining <= 0) this.expire();
     else if (within instanceof PendingCall) within.#adopt(this);
@@ -124,7 +166,7 @@ export class PendingCall implements Answer, Expiring {
 
   /** Only a call that may be aborted keeps those made within it. */
   #adopt(nested: PendingCall): void {
-    const bonds = this.#bonds;
+    const bonds = this.#waiting?.bonds;
     if (bonds === undefined || (bonds.signal === undefined && bonds.outer === undefined)) return;
     bonds.nested ??= new Set();
     bonds.nested.add(nested);
@@ -132,16 +174,19 @@ export class PendingCall implements Answer, Expiring {
   }
 
   #disown(nested: PendingCall): void {
-    this.#bonds?.nested?.delete(nested);
+    this.#waiting?.bonds?.nested?.delete(nested);
   }
 
   #bind(): Bonds {
-    this.#bonds ??= new Bonds();
-    return this.#bonds;
+    const waiting = this.#wait();
+    waiting.bonds ??= new Bonds();
+    return waiting.bonds;
   }
 
   #startClock(): void {
-    if (this.#timeout !== undefined && this.deadline === undefined) this.#host.deadlines.add(this, this.#timeout);
+    if (this.#timeout === undefined) return;
+    const waiting = this.#wait();
+    if (waiting.deadline === undefined) this.#host.deadlines.add(waiting, this.#timeout);
   }
 
   #heed(signal: AbortSignal): void {
@@ -155,30 +200,31 @@ export class PendingCall implements Answer, Expiring {
     signal.addEventListener('abort', bonds.onAbort, { once: true });
   }
 
-  /** Registers the one observer that is told when the call has settled, for whatever reason. */
-  onSettled(observer: (call: PendingCall) => void): void {
-    this.#bind().onSettled = observer;
+  /** Once the call has settled, for whatever reason, `keeper` need not keep it any longer under that number. */
+  keptBy(keeper: CallKeeper, number: number): void {
+    const waiting = this.#wait();
+    waiting.keeper = keeper;
+    waiting.number = number;
   }
 
   remaining(): number {
     if (this.#timeout === undefined) return Number.POSITIVE_INFINITY;
-    if (this.deadline === undefined && this.settled) return 0;
+    if (this.#state !== OPEN && this.#waiting?.deadline === undefined) return 0;
     this.#startClock();
-    return Math.max(0, (this.deadline as unknown as number) - this.#host.clock.now());
+    return Math.max(0, (this.#waiting?.deadline as number) - this.#host.clock.now());
   }
 
   succeed(value: unknown): void {
-    if (!this.settled) this.#settle(value);
+    if (this.#state === OPEN) this.#settle(SUCCEEDED, value);
   }
 
   fail(error: Error): void {
-    if (this.settled) return;
-    this.#failed = true;
-    this.#settle(error);
+    if (this.#state === OPEN) this.#settle(FAILED, error);
   }
 
+  /** Its time is over. */
   expire(): void {
-    const timeout = this.#timeout ?? Number.POSITIVE_INFINITY;
+    const { timeout } = this;
     this.#giveUp(
       new FoundationError(
         'timeout',
@@ -195,29 +241,32 @@ export class PendingCall implements Answer, Expiring {
   }
 
   #giveUp(error: FoundationError): void {
-    if (this.settled) return;
-    this.givenUp = error;
-    const nested = this.#bonds?.nested;
+    if (this.#state !== OPEN) return;
+    const bonds = this.#bind();
+    bonds.givenUp = error;
+    const { nested } = bonds;
     this.fail(error);
     if (nested !== undefined && error.code === 'aborted') for (const call of nested) call.#abort(error.cause);
   }
 
-  #settle(outcome: unknown): void {
-    this.settled = true;
+  #settle(state: number, outcome: unknown): void {
+    this.#state = state;
     this.#outcome = outcome;
-    if (this.list !== undefined) {
-      this.list.remove(this);
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    if (waiting.list !== undefined) {
+      waiting.list.remove(waiting);
       this.#host.touch();
     }
-    if (this.#bonds !== undefined) this.#unbind(this.#bonds);
-    if (this.#waiter !== undefined) this.#tell(this.#waiter);
+    if (waiting.bonds !== undefined) this.#unbind(waiting.bonds);
+    waiting.keeper?.delete(waiting.number);
+    if (waiting.promise !== undefined) this.#tell(waiting);
   }
 
   #unbind(bonds: Bonds): void {
     if (bonds.onAbort !== undefined) bonds.signal?.removeEventListener('abort', bonds.onAbort);
     if (bonds.outer !== undefined) bonds.outer.#disown(this);
     bonds.nested = undefined;
-    bonds.onSettled?.(this);
   }
 }
 

@@ -391,7 +391,7 @@ export class ActorSystem implements CallHost {
       if (moved?.forward === true) this.call(moved.to, op, payload, options, call, by);
       else call.fail(this.#gone(target, op, moved));
     } else {
-      this.#remotely(call, op, target, gateway => gateway.call(local, op, payload, options, call, by ?? this.current));
+      this.#remotely('call', local, op, payload, options, call, by ?? this.current);
     }
   }
 
@@ -411,17 +411,30 @@ export class ActorSystem implements CallHost {
       if (moved?.forward === true) this.offer(moved.to, op, payload, options, call, by);
       else call.fail(this.#gone(target, op, moved));
     } else {
-      this.#remotely(call, op, target, gateway => gateway.offer(local, op, payload, options, call, by ?? this.current));
+      this.#remotely('offer', local, op, payload, options, call, by ?? this.current);
     }
   }
 
-  #remotely(call: PendingCall, op: string, target: Target, send: (gateway: RemoteGateway) => void): void {
-    if (this.gateway === undefined) {
-      call.fail(new FoundationError('noconnection', `'${op}' to ${target} was not sent: this system has no cluster.`));
+  #remotely(
+    act: 'call' | 'offer',
+    to: Pid | RemoteName,
+    op: string,
+    payload: unknown,
+    options: SendOptions | undefined,
+    call: PendingCall,
+    by: Process | undefined,
+  ): void {
+    const { gateway } = this;
+    if (gateway === undefined) {
+      call.fail(new FoundationError('noconnection', `'${op}' to ${to} was not sent: this system has no cluster.`));
       return;
     }
-    const { gateway } = this;
-    this.#attempt(call, () => send(gateway));
+    try {
+      if (act === 'call') gateway.call(to, op, payload, options, call, by);
+      else gateway.offer(to, op, payload, options, call, by);
+    } catch (error) {
+      call.fail(toExitReason(error));
+    }
   }
 
   /** A message that can't be sent is a failure of its call. */

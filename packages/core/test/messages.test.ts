@@ -340,18 +340,19 @@ describe('deadlines', () => {
   });
 });
 
-test('a call settles once, and tells its observer once', async () => {
+test('a call settles once, and tells once who keeps it', async () => {
   const { system } = bench();
   const call = new PendingCall(system, 'op', 'someone');
-  let told = 0;
-  call.onSettled(() => told++);
+  const told: number[] = [];
+  call.keptBy({ delete: number => told.push(number) }, 7);
   call.start(100, undefined);
+  expect(call.timeout).toBe(100);
   call.succeed(1);
   call.succeed(2);
   call.fail(new Error('late'));
   call.expire();
   expect(await call.promise).toBe(1);
-  expect(told).toBe(1);
+  expect(told).toEqual([7]);
 });
 
 describe('refs by resolver', () => {

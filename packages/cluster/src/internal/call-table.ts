@@ -1,13 +1,15 @@
-import type { PendingCall } from '@foundation-ts/core';
+import type { CallKeeper, PendingCall } from '@foundation-ts/core';
 
 const LEAST_SLOTS = 64;
+/** A table of so many keeps its size when it empties: it will fill again. */
+const KEPT_SLOTS = 1_024;
 
 /**
  * The calls that wait for an answer, by number: a hash table in two arrays. A `Map` that many entries pass through leaves its former tables
  * linked one to the next, and once the oldest of them has grown old, every collection of the young generation keeps all calls that were
  * ever in them.
  */
-export class CallTable {
+export class CallTable implements CallKeeper {
   #numbers: number[] = new Array<number>(LEAST_SLOTS).fill(0);
   #calls: (PendingCall | undefined)[] = new Array<undefined>(LEAST_SLOTS).fill(undefined);
   #mask = LEAST_SLOTS - 1;
@@ -42,7 +44,7 @@ export class CallTable {
     }
     this.#calls[hole] = undefined;
     this.#size--;
-    if (this.#calls.length > LEAST_SLOTS && this.#size * 8 < this.#calls.length) this.#resize(this.#calls.length / 2);
+    if (this.#calls.length > KEPT_SLOTS && this.#size * 8 < this.#calls.length) this.#resize(this.#calls.length / 2);
   }
 
   values(): PendingCall[] {
