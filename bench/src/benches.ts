@@ -1,4 +1,5 @@
 import type { Bench } from './bench.js';
+import { formationBench } from './cluster/formation.js';
 import { holBenches } from './hol/hol.js';
 import { busy } from './local/busy.js';
 import { callAsync, callHundred, callSequence } from './local/call.js';
@@ -29,4 +30,5 @@ export const benches: readonly Bench[] = [
   names,
   ...remoteBenches,
   ...holBenches,
+  formationBench,
 ];
