@@ -213,6 +213,8 @@ export const STORE_PREFIX = 'foundation';
 export const STORE_TTL = 15_000;
 /** Mean time between two looks at the whole of a store, ms, for what its events did not tell. */
 export const STORE_POLL_INTERVAL = 5_000;
+/** How long changes of a store are gathered before they are told, ms. */
+export const STORE_SETTLE = 10;
 /** Most nodes read from a store. */
 export const STORE_MAX_ENTRIES = 10_000;
 /** Longest entry of a store that is read, characters. */

@@ -1,6 +1,7 @@
-import type { Address } from '@foundation-ts/core';
+import type { Address, Timer } from '@foundation-ts/core';
 import { addressSet, sameAddressSet } from './address-set.js';
 import { keepTrying, linked } from './attempts.js';
+import { STORE_SETTLE } from './defaults.js';
 import { Latest } from './latest.js';
 import { parseNodeEntry } from './node-entry.js';
 import type { DiscoveryContext } from './strategy.js';
@@ -9,7 +10,7 @@ import type { DiscoveryContext } from './strategy.js';
 export interface StoreReader {
   /** Aborted when nobody watches any more. */
   readonly signal: AbortSignal;
-  /** Tells the whole of what the store holds; the store is well. */
+  /** Tells the whole of what the store holds, and may be read a little later; the store is well. */
   found(entries: Iterable<string>): void;
 }
 
@@ -35,21 +36,42 @@ export async function* watchStore(
     const fields = { entry: entry.slice(0, 200) };
     ctx.log.warn(fields, `${strategy} discovery: ignored a malformed entry; more of them are only counted`);
   };
+  let settle: Timer | undefined;
+  let unread: Iterable<string> = [];
+  const read = (): void => {
+    const addresses: Address[] = [];
+    for (const entry of unread) {
+      const address = parseNodeEntry(entry);
+      if (address === undefined) malformed(entry);
+      else addresses.push(address);
+    }
+    const set = addressSet(addresses);
+    if (known !== undefined && sameAddressSet(set, known)) return;
+    known = set;
+    latest.push(set);
+  };
+  const found = (entries: Iterable<string>): void => {
+    unread = entries;
+    if (known === undefined) {
+      read();
+      return;
+    }
+    // Not at once: a thousand nodes that start would cost a thousand readings of up to a thousand entries.
+    settle ??= ctx.clock.setTimeout(
+      () => {
+        settle = undefined;
+        read();
+      },
+      STORE_SETTLE,
+      { unref: true },
+    );
+  };
   const reading = keepTrying(what, ctx, stopping.signal, succeeded =>
     session({
       signal: stopping.signal,
       found(entries) {
         succeeded();
-        const addresses: Address[] = [];
-        for (const entry of entries) {
-          const address = parseNodeEntry(entry);
-          if (address === undefined) malformed(entry);
-          else addresses.push(address);
-        }
-        const set = addressSet(addresses);
-        if (known !== undefined && sameAddressSet(set, known)) return;
-        known = set;
-        latest.push(set);
+        found(entries);
       },
     }),
   );
@@ -59,6 +81,7 @@ export async function* watchStore(
   } finally {
     stopping.abort();
     await reading;
+    settle?.cancel();
   }
 }
 

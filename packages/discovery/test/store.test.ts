@@ -6,6 +6,7 @@ import { type EtcdInit, etcd } from '../src/etcd.js';
 import { EtcdEntries, type EtcdKeyValue } from '../src/etcd-entries.js';
 import { clusterKey, formatNodeEntry, parseNodeEntry } from '../src/node-entry.js';
 import { type RedisInit, redis } from '../src/redis.js';
+import { type StoreReader, watchStore } from '../src/store-watch.js';
 import { advertisedNode, testContext } from './context.js';
 
 describe('a node entry', () => {
@@ -42,6 +43,29 @@ describe('a node entry', () => {
       }),
     );
   });
+});
+
+test('a burst of changes is read once, and its end is told', async () => {
+  const clock = new SimulatedClock();
+  const ctx = testContext({ clock });
+  let reads = 0;
+  const entries = function* (count: number): Generator<string> {
+    reads++;
+    for (let port = 1; port <= count; port++) yield formatNodeEntry(advertisedNode('a', port));
+  };
+  const told: number[] = [];
+  const watching = (async () => {
+    const session = async ({ signal, found }: StoreReader): Promise<void> => {
+      for (let count = 1; count <= 500; count++) found(entries(count));
+      await new Promise(resolve => signal.addEventListener('abort', resolve));
+    };
+    for await (const set of watchStore('etcd', 'A store', ctx, session)) told.push(set.length);
+  })();
+  await clock.advance(100);
+  expect(told).toEqual([1, 500]);
+  expect(reads).toBe(2);
+  ctx.abort();
+  await watching;
 });
 
 describe('EtcdEntries', () => {
