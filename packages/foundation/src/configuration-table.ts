@@ -81,7 +81,7 @@ export const OPTIONS: Readonly<Record<keyof StartOptions, OptionInfo>> = {
   clusterId: { about: 'nodes of other clusters are ignored', default: "the application's package name", read: text },
   host: {
     about:
-      "the address to bind, which others dial too; this machine's where a strategy for several machines is used under a secret or TLS",
+      "the address to bind, which others dial too; with `cluster` this machine's, where a strategy for several machines is used under a secret or TLS",
     default: "`127.0.0.1`, or this machine's address",
     read: text,
   },

@@ -58,8 +58,8 @@ export interface StartOptions {
   /** Whom to look for; with it nothing is detected or added. */
   readonly discovery?: readonly DiscoveryStrategy[];
   /**
-   * The address to bind, which is also the one that others dial; default `'127.0.0.1'`, and where a strategy for several machines is used under a
-   * secret or TLS `POD_IP`, `FLY_PRIVATE_IP` or the machine's first address.
+   * The address to bind, which is also the one that others dial; default `'127.0.0.1'`; with `cluster`, where that uses a strategy for several
+   * machines under a secret or TLS, `POD_IP`, `FLY_PRIVATE_IP` or the machine's first address.
    */
   readonly host?: string;
   /** Default 0: any free port; 4370 where strategies learn only hosts, so that all nodes listen on one port. */
