@@ -7,6 +7,7 @@ import {
   checkKeys,
   child,
   FoundationError,
+  formatAddress,
   type Log,
   type Pid,
   type Random,
@@ -149,6 +150,10 @@ export class ClusterNode implements AsyncDisposable {
     this.#address = address;
     this.#dialer.setOwn(this.#endpoint.addresses);
     this.#members.setAddress(address);
+    if (this.#init.transport.local !== true) {
+      const addresses = this.#endpoint.addresses.map(formatAddress).join(', ');
+      this.log.info({ node: this.name, cluster: this.#init.clusterId, addresses }, 'the node listens');
+    }
     this.#systemBranch = await this.system.supervise(supervisor({ maxRestarts: 100, within: 10_000 }));
     this.#userBranch = await this.system.supervise(supervisor({ maxRestarts: 0 }));
     this.#guard(this.#systemBranch.pid);

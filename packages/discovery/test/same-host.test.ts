@@ -242,7 +242,7 @@ describe('sameHost', () => {
     await sameHost({ directory, pollInterval: 20 }).advertise?.(advertisedNode('a', 1), context());
     await until(() => watching.last?.length === 1, 'the node');
     await rm(directory, { recursive: true });
-    await until(() => ctx.failures.length > 0, 'the failure');
+    // Whether the watcher meets the missing folder or the node has put it back before, is chance.
     const entry = await advertise(advertisedNode('b', 2));
     await until(() => watching.last?.length === 2, 'both nodes');
     await entry[Symbol.asyncDispose]();

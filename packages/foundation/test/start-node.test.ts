@@ -294,8 +294,9 @@ describe('what is wrong is said clearly', () => {
     await new Promise(resolve => server.close(resolve));
     const { log, lines: said } = lines();
     const node = await start({ discovery: [staticList([`127.0.0.1:${port}`])], log });
-    await expect.poll(() => said.length, { timeout: 5_000 }).toBe(1);
-    expect(said[0]).toMatch(new RegExp(`127\\.0\\.0\\.1:${port}.*Is the node there running.*tried again`));
+    const complaints = (): readonly string[] => said.filter(line => !line.includes('the node listens'));
+    await expect.poll(() => complaints().length, { timeout: 5_000 }).toBe(1);
+    expect(complaints()[0]).toMatch(new RegExp(`127\\.0\\.0\\.1:${port}.*Is the node there running.*tried again`));
     const counter = await node.spawn(Counter(1));
     expect(await counter.call('get')).toBe(1);
   });
@@ -311,9 +312,10 @@ describe('what is wrong is said clearly', () => {
       discovery: [staticList([`127.0.0.1:${port}`])],
       log,
     });
-    await expect.poll(() => said.length, { timeout: 5_000 }).toBe(1);
-    expect(said[0]).toMatch(/secret/);
-    expect(said[0]).not.toMatch(/0123456789abcdef/);
+    const complaints = (): readonly string[] => said.filter(line => !line.includes('the node listens'));
+    await expect.poll(() => complaints().length, { timeout: 5_000 }).toBe(1);
+    expect(complaints()[0]).toMatch(/secret/);
+    expect(said.join()).not.toMatch(/0123456789abcdef/);
     expect(a.members()).toHaveLength(1);
     expect(b.members()).toHaveLength(1);
   });
