@@ -35,7 +35,7 @@ export const DEFAULT_QUEUE_BYTES = 64 * MIB;
 export const DEFAULT_TURN_BYTES = 256 * KIB;
 /** Memory for messages that have arrived in part, per peer, bytes. */
 export const DEFAULT_REASSEMBLY_BYTES = 256 * MIB;
-/** How long a connection may take to prove itself, milliseconds. */
+/** How long an incoming connection may take to prove itself, milliseconds. */
 export const DEFAULT_HANDSHAKE_TIMEOUT = 2_000;
 /** A dialler waits so many times as long: what the listener has answered in time is not lost because it took long to arrive. */
 export const DIALLER_PATIENCE = 2;

@@ -86,7 +86,7 @@ export interface EndpointLimits {
   readonly turnBytes?: number;
   /** Memory per peer for messages that have arrived in part, bytes; default 256 MiB. */
   readonly reassemblyBytes?: number;
-  /** How long a connection may take to prove itself, milliseconds; default 2,000. */
+  /** How long an incoming connection may take to prove itself, milliseconds; default 2,000. A dialler waits twice as long. */
   readonly handshakeTimeout?: number;
   /** How long a session may take from its first proof until all connections stand, milliseconds; default 5,000. */
   readonly sessionTimeout?: number;
