@@ -57,6 +57,8 @@ export class Members {
   readonly #peers = new Map<string, Peer>();
   readonly #sights = new Map<string, Sight>();
   readonly #heard = new Set<string>();
+  /** The last of those. */
+  #heardLast: Peer | undefined;
   readonly #probesFor = new Map<string, Set<string>>();
   /** Connected members that have said that this node is gone. */
   readonly #downers = new Set<string>();
@@ -271,6 +273,8 @@ export class Members {
 
   /** Any message at all is a sign of life. */
   heard(peer: Peer): void {
+    if (peer === this.#heardLast) return;
+    this.#heardLast = peer;
     this.#heard.add(peer.identity.name);
   }
 
@@ -409,6 +413,7 @@ export class Members {
     // When within the last tick it was heard is not known: it counts from its beginning.
     for (const name of this.#heard) this.#carryOut(this.#detector.anyTraffic(name, now - DETECTOR_TICK_MS));
     this.#heard.clear();
+    this.#heardLast = undefined;
     this.#carryOut(this.#detector.tick(now));
     this.#applied(this.#table.prune(now));
   }

@@ -75,6 +75,9 @@ export type { DeadlineList };
 export class Deadlines {
   readonly #clock: Clock;
   readonly #lists = new Map<number, DeadlineList>();
+  /** The duration asked for last, which most calls have in common. */
+  #latest = -1;
+  #latestList: DeadlineList | undefined = undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -83,16 +86,23 @@ export class Deadlines {
   /** @param duration - milliseconds, finite; rounded up to whole ones, so that durations have few values */
   add(item: Expiring, duration: number): void {
     const rounded = Math.ceil(Math.max(0, duration));
-    let list = this.#lists.get(rounded);
+    if (rounded !== this.#latest || this.#latestList === undefined) this.#choose(rounded);
+    this.#latestList?.add(item, rounded);
+  }
+
+  #choose(duration: number): void {
+    let list = this.#lists.get(duration);
     if (list === undefined) {
       list = new DeadlineList(this.#clock);
-      this.#lists.set(rounded, list);
+      this.#lists.set(duration, list);
     }
-    list.add(item, rounded);
+    this.#latest = duration;
+    this.#latestList = list;
   }
 
   /** To be called once a turn of the event loop: lets go of timers that nobody waits for. */
   rest(): void {
+    this.#latestList = undefined;
     for (const [duration, list] of this.#lists) {
       list.rest();
       if (list.empty && this.#lists.size > 64) this.#lists.delete(duration);

@@ -37,6 +37,9 @@ export class SessionChannels {
   readonly #session: Session;
   readonly #init: SessionChannelsInit;
   readonly #byName = new Map<string, readonly ChannelConnection[]>();
+  /** The channel asked for last by {@link of}. */
+  #latest: string | undefined;
+  #latestConnections: readonly ChannelConnection[] = [];
   /** Opened, but not all connections stand. */
   readonly #joining = new Map<string, readonly ChannelConnection[]>();
   readonly #fallback: readonly ChannelConnection[];
@@ -61,7 +64,11 @@ export class SessionChannels {
 
   /** The connections of a channel, or of the one that stands in for it. */
   of(channel: string): readonly ChannelConnection[] {
-    return this.#byName.get(channel) ?? this.#fallback;
+    if (channel !== this.#latest) {
+      this.#latest = channel;
+      this.#latestConnections = this.#byName.get(channel) ?? this.#fallback;
+    }
+    return this.#latestConnections;
   }
 
   /** The connections on which something sent on one of these channels may be under way; undefined for any channel. */
@@ -115,6 +122,7 @@ export class SessionChannels {
     if (connections === undefined || !connections.every(each => each.bound)) return;
     this.#joining.delete(slot.channel);
     this.#byName.set(slot.channel, connections);
+    this.#latest = undefined;
     this.#setSlots([...this.slots, ...connections]);
     for (const each of connections) this.#rise(each);
     for (const each of connections) each.release();
@@ -143,6 +151,7 @@ export class SessionChannels {
     const connections = this.#byName.get(name);
     if (connections === undefined || connections === this.#fallback) return;
     this.#byName.delete(name);
+    this.#latest = undefined;
     for (const slot of connections) slot.retire();
   }
 
