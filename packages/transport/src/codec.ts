@@ -1,6 +1,8 @@
 import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
 import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { DEFAULT_MESSAGE_BYTES } from './defaults.js';
+import { readUint32 } from './internal/frames.js';
+import { PlainReader } from './internal/plain-reader.js';
 import { PlainWriter } from './internal/plain-writer.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';
 import { scan } from './internal/scan.js';
@@ -103,6 +105,7 @@ class MessagePackCodec implements Codec {
   readonly #views = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false });
   readonly #copies = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false, copyBuffers: true });
   readonly #plain = new PlainWriter();
+  readonly #plainReader = new PlainReader();
   readonly #preparer: Preparer;
   readonly #reviver: Reviver;
   #busy = false;
@@ -234,13 +237,11 @@ class MessagePackCodec implements Codec {
       const source = plainView(bytes);
       const header = start - 5;
       // The messages become one array: one call of the decoder for all of them.
-      if (
-        header < 0 ||
-        source[header] !== 0xdd ||
-        new DataView(source.buffer, source.byteOffset).getUint32(header + 1) !== count
-      ) {
+      if (header < 0 || source[header] !== 0xdd || readUint32(source, header + 1) !== count) {
         throw new Error('a batch without its header');
       }
+      const plain = this.#plainReader.read(source, start, count);
+      if (plain !== undefined) return plain;
       const special = scan(source, start, source.length, count);
       const list = this.#copies.unpack(source.subarray(header)) as unknown[];
       if (special) {
