@@ -64,7 +64,7 @@ export class Process implements Runnable, Sender {
   readonly program: Program;
   readonly start: Start<AnyDefinition>;
   readonly parent: Pid | undefined;
-  /** One for all until its first message, so that an actor that has none costs no mailbox. Only {@link #put} adds to it. */
+  /** One for all until its first message, so that an actor that has none costs no mailbox. Only `#put` adds to it. */
   mailbox: Mailbox = noMail;
   state: unknown = undefined;
   names: readonly string[] | undefined = undefined;
