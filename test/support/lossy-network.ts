@@ -105,7 +105,8 @@ export class LossyNetwork implements AsyncDisposable {
 
 function end(pidFile: string): void {
   try {
-    process.kill(Number(readFileSync(pidFile, 'utf8')));
+    // Not SIGTERM: a switch that is asked to end while its hosts go may stay.
+    process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // It never started, or has ended by itself.
