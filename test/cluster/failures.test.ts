@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Member, RealCluster, until } from '../support/member.js';
+import { type Member, RealCluster } from '../support/member.js';
+import { until } from '../support/until.js';
 
 const ids = (count: number): string[] => Array.from({ length: count }, (_, index) => `tally-${index}`);
 

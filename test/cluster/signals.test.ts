@@ -2,7 +2,7 @@ import { ClusterNode } from '@foundation-ts/cluster';
 import { type AnyDefinition, actor, type Context, type Ref, silentLog } from '@foundation-ts/core';
 import { tcp } from '@foundation-ts/transport/tcp';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../support/member.js';
+import { until } from '../support/until.js';
 
 const MIB = 1024 * 1024;
 const Sender = actor({

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Avahi } from '../support/avahi.js';
 import { debianMissing } from '../support/debian.js';
-import { until } from '../support/member.js';
 import { Namespaces, namespacesMissing } from '../support/netns.js';
 import { programCommand, Running } from '../support/programs.js';
+import { until } from '../support/until.js';
 
 const missing =
   namespacesMissing() ??

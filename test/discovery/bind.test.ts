@@ -8,7 +8,7 @@ import { discoverySuite } from '@foundation-ts/testing/discovery-suite';
 import { type FoundationNode, startNode } from 'foundation-ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Bind, bindMissing, freePort } from '../support/bind.js';
-import { until } from '../support/member.js';
+import { until } from '../support/until.js';
 import { Watching } from '../support/watching.js';
 
 const missing = bindMissing();

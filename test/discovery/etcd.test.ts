@@ -7,9 +7,9 @@ import { parseAddress } from '@foundation-ts/core';
 import { etcd } from '@foundation-ts/discovery/etcd';
 import { describe, expect, test } from 'vitest';
 import { debianMissing } from '../support/debian.js';
-import { until } from '../support/member.js';
 import { freePort, ServerProcess } from '../support/server-process.js';
 import { storeSuite } from '../support/store-suite.js';
+import { until } from '../support/until.js';
 
 const missing = debianMissing({ etcd: 'etcd-server', etcdctl: 'etcd-client' });
 if (missing !== undefined) console.warn(`etcd's tests are skipped: ${missing}`);

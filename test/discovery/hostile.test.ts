@@ -4,8 +4,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type Answer, decode, encode } from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../support/member.js';
 import { programCommand, type Report, Running } from '../support/programs.js';
+import { until } from '../support/until.js';
 
 const MIB = 1024 * 1024;
 const gossipGroup = '239.255.45.89';

@@ -11,7 +11,7 @@ import { startNode } from 'foundation-ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { debianMissing } from '../support/debian.js';
 import { apiCertificate, KubernetesApi, kubeconfig } from '../support/kubernetes-api.js';
-import { until } from '../support/member.js';
+import { until } from '../support/until.js';
 import { Watching } from '../support/watching.js';
 
 const noKubectl = debianMissing({ kubectl: 'kubernetes-client' });

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { until } from '../support/member.js';
 import { Namespaces, namespacesMissing } from '../support/netns.js';
 import { type ClusterNodeInit, programCommand, Running } from '../support/programs.js';
+import { until } from '../support/until.js';
 
 const missing = namespacesMissing();
 if (missing !== undefined) console.warn(`discovery across network namespaces is not tested: ${missing}`);

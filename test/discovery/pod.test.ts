@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { apiCertificate, KubernetesApi } from '../support/kubernetes-api.js';
-import { until } from '../support/member.js';
 import { freePort } from '../support/server-process.js';
+import { until } from '../support/until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** A pod has the service account's files where no test may put them: they are mounted there, for its process alone. */

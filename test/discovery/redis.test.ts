@@ -7,9 +7,9 @@ import { parseAddress } from '@foundation-ts/core';
 import { redis } from '@foundation-ts/discovery/redis';
 import { describe, expect, test } from 'vitest';
 import { debianMissing } from '../support/debian.js';
-import { until } from '../support/member.js';
 import { freePort, ServerProcess } from '../support/server-process.js';
 import { storeSuite } from '../support/store-suite.js';
+import { until } from '../support/until.js';
 import { Watching } from '../support/watching.js';
 
 const missing = debianMissing({ 'redis-server': 'redis-server', 'redis-cli': 'redis-tools' });

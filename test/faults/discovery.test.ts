@@ -7,7 +7,7 @@ import { SimulatedClock } from '@foundation-ts/testing';
 import { MemoryNetwork, memory } from '@foundation-ts/transport/memory';
 import { type FoundationNode, startNode } from 'foundation-ts';
 import { afterEach, describe, expect, test } from 'vitest';
-import { until } from '../support/member.js';
+import { until } from '../support/until.js';
 
 const PORT = 4370;
 const at = (host: string): Address => ({ protocol: 'memory', host, port: PORT });

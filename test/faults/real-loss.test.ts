@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { Program, until } from '../hostile/program.js';
+import { Program } from '../hostile/program.js';
 import { LossyNetwork, lossyNetworkMissing } from '../support/lossy-network.js';
+import { until } from '../support/until.js';
 
 interface Seen {
   readonly events: readonly string[];

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Calls, Measure, Where } from '../hostile/arena.js';
-import { Program, until } from '../hostile/program.js';
+import { Program } from '../hostile/program.js';
 import { RawPeer } from '../hostile/raw-peer.js';
+import { until } from '../support/until.js';
 
 const MIB = 1024 * 1024;
 const long = process.env.FAULTS_LONG === '1';

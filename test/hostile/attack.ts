@@ -1,5 +1,5 @@
+import { until } from '../support/until.js';
 import type { Arena, Wire } from './arena.js';
-import { until } from './program.js';
 import type { RawSocket } from './raw-peer.js';
 
 export interface Attack {

@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { Pid } from 'foundation-ts';
+import { until } from '../support/until.js';
 import type { Arena, Wire } from './arena.js';
 import { type Attack, wait } from './attack.js';
 import { carrierAttacks } from './carriers.js';
-import { until } from './program.js';
 import { batchBody, codec, fragmentBody, frame, frameOf, type RawPeer, RawSocket } from './raw-peer.js';
 
 const CLOSED = /transport\.(peer\.closed|handshake\.failed) (protocol|too-large)/;

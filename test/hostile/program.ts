@@ -103,17 +103,3 @@ export function serve(commands: Readonly<Record<string, (argument: never) => unk
   process.on('disconnect', () => process.exit(0));
   process.send?.({ id: 0 });
 }
-
-/** Waits for a condition, looking again after a short pause, up to a deadline. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: () => string,
-  within = 15_000,
-): Promise<number> {
-  const start = performance.now();
-  while (!(await condition())) {
-    if (performance.now() - start > within) throw new Error(`not within ${within} ms: ${what()}`);
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-  return performance.now() - start;
-}

@@ -11,7 +11,7 @@ import {
   stepHandshake,
 } from '@foundation-ts/transport';
 import { Pid, type TlsOptions } from 'foundation-ts';
-import { until } from './program.js';
+import { until } from '../support/until.js';
 import { SECRET } from './secret.js';
 
 export const frame = {

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { seededRandom } from '@foundation-ts/core';
-import { Program, until } from '../hostile/program.js';
+import { Program } from '../hostile/program.js';
+import { until } from '../support/until.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import { type Arrivals, type Memory, type Range, type Sent, streams } from './streams.js';
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { until } from './member.js';
 import type { Namespaces } from './netns.js';
+import { until } from './until.js';
 
 /** What avahi-browse says of a service that it resolved. */
 export interface Resolved {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from './until.js';
 
 /** What a test asks a member process to do. */
 export type Command =
@@ -124,18 +125,4 @@ export class RealCluster implements AsyncDisposable {
     await Promise.all(this.members.map(member => member.exited));
     rmSync(this.#home, { recursive: true, force: true });
   }
-}
-
-/** Waits for a condition, looking again in each turn after a short pause, up to a deadline. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: () => string,
-  within = 15_000,
-): Promise<number> {
-  const start = performance.now();
-  while (!(await condition())) {
-    if (performance.now() - start > within) throw new Error(`not within ${within} ms: ${what()}`);
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-  return performance.now() - start;
 }

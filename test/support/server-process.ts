@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { until } from './member.js';
+import { until } from './until.js';
 
 /** A port on 127.0.0.1 on which nothing listens. */
 export async function freePort(): Promise<number> {

@@ -6,8 +6,8 @@ import type { DiscoveryStrategy } from '@foundation-ts/discovery';
 import { discoverySuite } from '@foundation-ts/testing/discovery-suite';
 import { startNode } from 'foundation-ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { until } from './member.js';
 import { freePort, type ServerProcess } from './server-process.js';
+import { until } from './until.js';
 import { Watching } from './watching.js';
 
 /** A strategy on a store with its real server. */

@@ -1,11 +1,9 @@
 import {
   type ActorSystem,
-  type Answer,
   type AnyDefinition,
   type EarlyExit,
   type ExitReason,
   FoundationError,
-  isFoundationError,
   type MonitorRef,
   PendingCall,
   Pid,
@@ -17,12 +15,24 @@ import {
   type SpawnOptions,
   type Start,
 } from '@foundation-ts/core';
-import { formatPath, type LostOutcome, type Peer, type PeerIdentity, type SendResult } from '@foundation-ts/transport';
+import type { LostOutcome, Peer, PeerIdentity, SendResult } from '@foundation-ts/transport';
 import { SPAWN_TIMEOUT_MS } from './defaults.js';
 import type { Definitions } from './definitions.js';
 import type { Gate } from './gate.js';
 import { CallTable } from './internal/call-table.js';
 import { type FenceMark, HeldSignals } from './internal/held-signals.js';
+import { RemoteAnswer } from './internal/remote-answer.js';
+import {
+  dropped,
+  notConnected,
+  notWritten,
+  ownActor,
+  queueFull,
+  rerooted,
+  signalNotSent,
+  toError,
+  withoutPayload,
+} from './internal/routing-errors.js';
 import { Trails } from './internal/trails.js';
 import { CONTROL, DATA, numberOf, targetOf, textOf, wire } from './wire.js';
 
@@ -455,71 +465,6 @@ export class Router implements RemoteGateway {
   }
 }
 
-/** A call from another node that waits for its answer. */
-class RemoteAnswer implements Answer {
-  by: Sender | undefined = undefined;
-  readonly #system: ActorSystem;
-  readonly #peer: Peer;
-  readonly #channel: string;
-  readonly #id: number;
-  readonly #deadline: number;
-  readonly #trails: Trails | undefined;
-  #answered = false;
-
-  constructor(system: ActorSystem, peer: Peer, channel: string, id: number, remaining: number, trails?: Trails) {
-    this.#trails = trails;
-    this.#system = system;
-    this.#peer = peer;
-    this.#channel = channel;
-    this.#id = id;
-    this.#deadline = remaining < 0 ? Number.POSITIVE_INFINITY : system.clock.now() + remaining;
-  }
-
-  /** Answered, or nobody waits any more: the caller has given up, or its node is gone. */
-  get settled(): boolean {
-    return this.#answered || !this.#peer.open || this.remaining() === 0;
-  }
-
-  remaining(): number {
-    if (this.#deadline === Number.POSITIVE_INFINITY) return this.#deadline;
-    return Math.max(0, this.#deadline - this.#system.clock.now());
-  }
-
-  succeed(value: unknown): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    try {
-      this.#send([wire.reply, this.#id, value]);
-    } catch (error) {
-      this.#send([wire.fail, this.#id, rerooted(error, 2, 'reply')]);
-    }
-  }
-
-  fail(error: Error): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    try {
-      this.#send([wire.fail, this.#id, error]);
-    } catch (encoding) {
-      this.#send([wire.fail, this.#id, withoutPayload(error, encoding)]);
-    }
-  }
-
-  #send(message: unknown[]): void {
-    let result = this.#peer.send(this.#channel, message, this.#id);
-    if (result === 'full' && this.#channel !== DATA) result = this.#peer.send(DATA, message, this.#id);
-    if (result === 'full') result = this.#peer.send(DATA, [wire.fail, this.#id, answerLost()], this.#id);
-    if (this.by !== undefined) this.#trails?.sent(this.by, this.#peer, false);
-    if (result !== 'full') return;
-    void this.#peer.close(
-      new FoundationError(
-        'not-delivered',
-        `The queue to '${this.#peer.identity.name}' is full: an answer could not be sent.`,
-      ),
-    );
-  }
-}
-
 /** As `Peer.send`; what can't be sent is named from the payload on, not from the message around it. */
 function send(
   peer: Peer,
@@ -535,19 +480,6 @@ function send(
     const depth = message[0] === wire.cast || message[0] === wire.spawn ? 3 : 4;
     throw rerooted(error, depth, `payload of '${what}': payload`);
   }
-}
-
-/** The error for a message whose content, at `place`, can't be sent, told of that content alone. */
-function rerooted(error: unknown, place: number, root: string): Error {
-  if (!isFoundationError(error, 'not-sendable') || error.details === undefined) return toError(error);
-  const { path, why } = error.details as { readonly path?: readonly (string | number)[]; readonly why?: unknown };
-  if (!Array.isArray(path) || path[0] !== place) return error;
-  const rest = path.slice(1);
-  return new FoundationError(
-    'not-sendable',
-    `Can't send the ${formatPath(rest, root)}: it is ${String(why)}. Send plain data (objects, arrays, Map, Set, Date, bigint, binary, errors).`,
-    { details: { path: rest, why } },
-  );
 }
 
 /** Whether a message travels as signals to the same actor do. */
@@ -568,67 +500,6 @@ function earlyExit([, , , , viaLink, linked, monitors]: readonly unknown[]): Ear
     linked: linked === true,
     monitors: monitors.map(monitor => numberOf(monitor, 'monitor')),
   };
-}
-
-function signalNotSent(node: string): FoundationError {
-  return new FoundationError(
-    'not-delivered',
-    `The queue to '${node}' is full: a signal between actors could not be sent.`,
-  );
-}
-
-function answerLost(): FoundationError {
-  return new FoundationError(
-    'unknown-outcome',
-    "The call was handled, but its answer could not be sent: the channel's queue is full. Ask for less at a time, or raise 'queueBytes' of the channel.",
-  );
-}
-
-function notConnected(op: string, to: { toString(): string }): FoundationError {
-  return new FoundationError('noconnection', `'${op}' to ${to} was not sent: its node is not connected.`);
-}
-
-function ownActor(to: { toString(): string }): FoundationError {
-  return new FoundationError('protocol', `A peer tried to command or to end an actor of the node's own: ${to}.`);
-}
-
-function queueFull(op: string, to: { toString(): string }): FoundationError {
-  return new FoundationError(
-    'not-delivered',
-    `'${op}' to ${to} was not sent: the channel's queue is full. Slow down, or raise 'queueBytes' of the channel.`,
-    { retryable: true },
-  );
-}
-
-function notWritten(op: string, node: string): FoundationError {
-  return new FoundationError(
-    'not-delivered',
-    `'${op}' was not sent: the connection to '${node}' was lost while the message still waited to be written.`,
-    { retryable: true },
-  );
-}
-
-function dropped(op: string, to: { toString(): string }): FoundationError {
-  return new FoundationError(
-    'not-delivered',
-    `'${op}' to ${to} was not sent: the channel's policy (whenFull, monotonic) gave it up for others.`,
-    { retryable: true },
-  );
-}
-
-function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value), { cause: value });
-}
-
-/** An error whose cause or details can't be sent crosses as its text. */
-function withoutPayload(part: unknown, encoding: unknown): unknown {
-  if (part instanceof FoundationError) {
-    return new FoundationError(part.code, `${part.message} (details could not be sent: ${toError(encoding).message})`, {
-      retryable: part.retryable,
-    });
-  }
-  if (part instanceof Error) return new Error(part.message);
-  return typeof part === 'object' && part !== null && !Array.isArray(part) ? { shutdown: String(encoding) } : part;
 }
 
 function reasonOf(value: unknown): ExitReason {
