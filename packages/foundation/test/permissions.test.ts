@@ -68,6 +68,23 @@ async function start(options: StartOptions): Promise<FoundationNode> {
   nodes.push(node);
   return node;
 }
+/** A session without a node behind it, which says what it likes. */
+async function bare(name: string, incarnation: number, tls: typeof worker, to: FoundationNode): Promise<Peer> {
+  const endpoint = new Endpoint({
+    self: { name, incarnation, clusterId: 'roles', metadata: { roles: [] } },
+    transport: tcp({ tls }),
+    codec: createCodec(),
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    telemetry: new Telemetry(name),
+    onPeer: () => {},
+    onPeerClosed: () => {},
+    onMessage: () => {},
+  });
+  endpoints.push(endpoint);
+  return await endpoint.dial(to.address as NonNullable<typeof to.address>);
+}
 function seeds({ address }: FoundationNode) {
   if (address === undefined) throw new Error('the node does not listen');
   return [staticList([address])];
@@ -393,20 +410,7 @@ describe('a hostile peer without permissions', () => {
     };
     subscribe('foundation:cluster.not-permitted', hear);
     const incarnation = Date.now();
-    const endpoint = new Endpoint({
-      self: { name: 'w', incarnation, clusterId: 'roles', metadata: { roles: [] } },
-      transport: tcp({ tls: worker }),
-      codec: createCodec(),
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-      telemetry: new Telemetry('w'),
-      onPeer: () => {},
-      onPeerClosed: () => {},
-      onMessage: () => {},
-    });
-    endpoints.push(endpoint);
-    const peer = await endpoint.dial(a.address as NonNullable<typeof a.address>);
+    const peer = await bare('w', incarnation, worker, a);
     const say = (op: string, from: string, of: number): void =>
       void peer.send('data', [wire.cast, '$replica:registry', op, [from, of, a.incarnation, 0, 9]]);
     for (const op of ['ack', 'complete']) say(op, 'w', incarnation);
@@ -443,20 +447,7 @@ describe('a hostile peer without permissions', () => {
   test('gives itself no role by gossip', async () => {
     const a = await start({ name: 'a', tls: guard, permissions });
     const incarnation = Date.now();
-    const endpoint = new Endpoint({
-      self: { name: 'n', incarnation, clusterId: 'roles', metadata: { roles: [] } },
-      transport: tcp({ tls: nobody }),
-      codec: createCodec(),
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-      telemetry: new Telemetry('n'),
-      onPeer: () => {},
-      onPeerClosed: () => {},
-      onMessage: () => {},
-    });
-    endpoints.push(endpoint);
-    const peer = await endpoint.dial(a.address as NonNullable<typeof a.address>);
+    const peer = await bare('n', incarnation, nobody, a);
     peer.send('control', [34, [['n', incarnation, 1, 5, null, ['ops'], 'elsewhere', {}, 0]]]);
     await expect.poll(() => a.members().find(({ name }) => name === 'n')?.zone, { timeout: 5_000 }).toBe('elsewhere');
     expect(a.members().find(({ name }) => name === 'n')?.roles).toEqual([]);
