@@ -181,6 +181,15 @@ const authorityOf = (arena: Parameters<Attack['run']>[0]) => {
   return arena.authority;
 };
 
+function foreign(names: string, rest: Parameters<Authority['issue']>[1] = {}): object {
+  const other = new Authority('another');
+  try {
+    return other.issue(names, rest);
+  } finally {
+    other.dispose();
+  }
+}
+
 const tls: readonly Attack[] = [
   unsecured('zeros', Buffer.alloc(1_000)),
   unsecured(
@@ -213,14 +222,8 @@ const tls: readonly Attack[] = [
   certified('a certificate for a role of that name', arena =>
     authorityOf(arena).issue('DNS:x,URI:foundation:role/stranger'),
   ),
-  certified('a certificate of another authority', () => {
-    const other = new Authority('another');
-    try {
-      return other.issue('DNS:stranger');
-    } finally {
-      other.dispose();
-    }
-  }),
+  certified('a certificate of another authority', () => foreign('DNS:stranger')),
+  certified('a certificate of another authority that names nobody', () => foreign('', { subject: '/' })),
 ];
 
 /** Every attack that is of one carrier only. */

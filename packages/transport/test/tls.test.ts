@@ -93,6 +93,12 @@ describe.each([
     expect(right.closed).toEqual([undefined]);
   });
 
+  test('lets nodes in whose certificates have alternative names alone', async () => {
+    const right = node('b', transport(ours.issue('DNS:b', { subject: '/' })));
+    const left = node('a', transport(ours.issue('DNS:a', { subject: '/' })));
+    expect((await left.endpoint.dial(await right.endpoint.listen(here))).identity.name).toBe('b');
+  });
+
   test('tells both sides what the certificate of the other one proves, and of a session that stands what it proved', async () => {
     let mine = ours.issue('DNS:b,URI:foundation:role/ops,URI:foundation:role/shard%201');
     const plain = transport(() => mine);
@@ -142,6 +148,11 @@ describe.each([
       /an authority that this node does not trust \(CN=their authority\)/,
     ],
     [
+      'a certificate of another authority that names nobody',
+      () => ({ ...theirs.issue('DNS:a', { subject: '/' }), ca: ours.ca }),
+      /its certificate \(without a subject\) is of an authority that this node does not trust/,
+    ],
+    [
       'a certificate that is for servers only',
       () => ours.issue('DNS:a', { ext: 'extendedKeyUsage=serverAuth' }),
       /not for this use.*clientAuth/,
@@ -174,6 +185,11 @@ describe.each([
       'a certificate of another authority',
       () => ({ ...theirs.issue('DNS:b'), ca: ours.ca }),
       /an authority that this node does not trust.*Add that authority to this node's tls\.ca/,
+    ],
+    [
+      'an expired certificate that names nobody',
+      () => ours.issue('DNS:b', { days: -1, subject: '/' }),
+      /its certificate \(without a subject\) expired on/,
     ],
   ])('refuses to dial a node with %s', async (_what, credentials, why) => {
     const address = await node('b', transport(credentials())).endpoint.listen(here);

@@ -32,7 +32,7 @@ function problemOf(socket: TLSSocket, certificate: X509Certificate | undefined):
   // Typed as an Error, but it is the text of a code.
   const code = String(socket.authorizationError);
   const subject = printable(certificate.subject);
-  const issuer = printable(certificate.issuer);
+  const issuer = printable(certificate.issuer ?? 'nameless');
   switch (code) {
     case 'CERT_HAS_EXPIRED':
       return `its certificate (${subject}) expired on ${certificate.validTo}. Renew it; nodes with a provider as option tls take the new one without a restart`;
@@ -59,9 +59,9 @@ export function looksLikeTlsRefusal(error: NodeJS.ErrnoException): boolean {
   return /alert (bad certificate|certificate|unknown ca|access denied)/i.test(error.message);
 }
 
-/** What a stranger wrote into a certificate, fit for a log line. */
-function printable(text: string): string {
-  return text
+/** What a stranger wrote into a certificate, fit for a log line. Typed as a string, it is undefined when the name is empty. */
+function printable(text: string | undefined): string {
+  return (text ?? 'without a subject')
     .replace(/\n/g, ', ')
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 200);
