@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ReadMemory, ReusedReads } from '../src/tcp/reused-reads.js';
+import { ReadMemory, ReusedReads } from '../src/internal/reused-reads.js';
 
 const closers: (() => unknown)[] = [];
 afterEach(() => {

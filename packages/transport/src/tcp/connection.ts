@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import { lost } from '../internal/lost.js';
+import type { ReusedReads } from '../internal/reused-reads.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter, type Slab } from './frame-writer.js';
-import type { ReusedReads } from './reused-reads.js';
 
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;

@@ -2,13 +2,13 @@ import { type Address, type Clock, checkKeys, invalidOption, systemClock } from 
 import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
 import { attemptDial } from '../internal/dial-attempt.js';
+import { ReadMemory, ReusedReads } from '../internal/reused-reads.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
 import { type IncomingSocket, listenOnSocket } from '../internal/socket-server.js';
 import { Credentials, type TlsOptions, type TlsProvider } from '../tls/credentials.js';
 import type { Connection, DialOptions, Listener, ListenOptions, Transport, TransportSecurity } from '../transport.js';
 import { TcpConnection } from './connection.js';
 import { Slab } from './frame-writer.js';
-import { ReadMemory, ReusedReads } from './reused-reads.js';
 
 /** Options of {@link tcp}. */
 export interface TcpInit {

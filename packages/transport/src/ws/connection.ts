@@ -1,18 +1,22 @@
 import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
-import { WebSocket } from 'ws';
 import { lost } from '../internal/lost.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
+import { WsFrameReader } from './frame-reader.js';
 import { WsFrameWriter } from './frame-writer.js';
+import { CLOSE, NO_CODE, NORMAL_CLOSURE, PONG } from './frames.js';
 
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
-const NORMAL_CLOSURE = 1000;
-/** Bytes of messages in one turn of the event loop after which the socket rests until the next: unmasking them takes time, and others wait. */
-const TURN_BYTES = 256 * 1024;
-/** Shorter messages don't begin the count. */
-const COUNTED_BYTES = 8 * 1024;
+
+/** Where a connection's bytes come from. */
+export interface Reads {
+  /** Takes what was read. */
+  receive: (chunk: Buffer) => void;
+  /** Called in the turn after one that read its share. */
+  resume: () => void;
+}
 
 export interface WsConnectionInit {
   readonly clock: Clock;
@@ -20,49 +24,71 @@ export interface WsConnectionInit {
   readonly maxFrameBytes: number;
   /** This side dialled. */
   readonly dialled: boolean;
+  readonly reads: Reads;
+  /** What it reads is valid only until `receive` returns. */
+  readonly reused: boolean;
+  /** What came behind the upgrade, to be read before anything else. */
+  readonly head: Buffer;
 }
 
 /** A connection over one WebSocket: each binary message is a frame. Everything sent in a turn of the event loop goes out as one write. */
 export class WsConnection implements Connection {
   readonly remote: Address;
   readonly security: ConnectionSecurity | undefined;
-  readonly #ws: WebSocket;
   readonly #socket: Socket;
+  readonly #reads: Reads;
+  readonly #reader: WsFrameReader;
   readonly #writer: WsFrameWriter;
   readonly #reset: () => void;
   readonly #clock: Clock;
   readonly #linger: number;
-  readonly #maxFrameBytes: number;
+  readonly #head: Buffer;
   #events: ConnectionEvents | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: Error | undefined;
   #corked = false;
-  /** A ping has been answered in this turn. */
-  #ponged = false;
   #full = false;
   #owesDrain = false;
   #paused = false;
-  /** Bytes that came in this turn. */
-  #read = 0;
-  #resting = false;
-  /** What the WebSocket gave although it was paused: it reads what it has of the stream to the end. */
-  #held: Uint8Array[] = [];
-  /** The WebSocket has closed in order; what is held has still to be delivered. */
-  #ended = false;
+  /** A ping has been answered in this turn. */
+  #ponged = false;
+  /** Of the last ping that has not been answered. */
+  #pingOwed: Buffer | undefined;
   #lingerTimer: Timer | undefined;
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
 
-  constructor(ws: WebSocket, open: OpenSocket, remote: Address, init: WsConnectionInit) {
+  constructor(open: OpenSocket, remote: Address, init: WsConnectionInit) {
+    const { dialled, maxFrameBytes, reads, reused } = init;
     this.remote = remote;
     this.security = open.security;
-    this.#ws = ws;
     this.#socket = open.socket;
-    this.#writer = new WsFrameWriter(open.socket, init.dialled);
     this.#reset = open.reset;
     this.#clock = init.clock;
     this.#linger = init.linger;
-    this.#maxFrameBytes = init.maxFrameBytes;
+    this.#reads = reads;
+    this.#head = init.head;
+    this.#writer = new WsFrameWriter(open.socket, dialled);
+    this.#reader = new WsFrameReader(
+      { maxFrameBytes, masked: !dialled, reused },
+      {
+        frame: frame => {
+          if (this.#state === 'open') this.#events?.frame(frame);
+        },
+        place: (head, bytes) => (this.#state === 'open' ? this.#events?.place?.(head, bytes) : undefined),
+        placed: () => {
+          if (this.#state === 'open') this.#events?.placed?.();
+        },
+        ping: payload => {
+          this.#pingOwed = Buffer.from(payload);
+          this.#pong();
+        },
+        close: code => this.#onCloseFrame(code),
+        invalid: error => {
+          void this.close(error);
+        },
+      },
+    );
     this.#closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });
@@ -71,22 +97,19 @@ export class WsConnection implements Connection {
   /** Begins to report events; called once, in the turn in which the WebSocket opened. */
   start(events: ConnectionEvents): void {
     this.#events = events;
-    this.#ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
-    this.#ws.on('error', error => this.#onInvalid(error));
-    this.#ws.on('close', code => this.#onClose(code));
-    // One a turn, which the protocol allows, and none for somebody who asks without reading: neither answers nor writes must pile up.
-    this.#ws.on('ping', data => {
-      if (this.#ponged || this.#ws.bufferedAmount !== 0) return;
-      this.#ponged = true;
-      setImmediate(() => {
-        this.#ponged = false;
-      });
-      this.#ws.pong(data);
-    });
-    this.#socket.on('drain', () => this.#onDrain());
-    this.#socket.on('error', error => {
+    const socket = this.#socket;
+    this.#reads.receive = chunk => this.#reader.push(chunk);
+    this.#reads.resume = () => {
+      if (!this.#paused) socket.resume();
+    };
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', error => {
       if (this.#state === 'open') this.#reason ??= lost(this.remote, error);
     });
+    socket.on('close', () => this.#onClose());
+    // Not synchronously: who is told of the connection is in the middle of taking it.
+    if (this.#head.length > 0) queueMicrotask(() => this.#reader.push(this.#head));
   }
 
   send(frame: Uint8Array): boolean {
@@ -98,14 +121,14 @@ export class WsConnection implements Connection {
   }
 
   #send(head: Uint8Array, body: Uint8Array | undefined): boolean {
-    if (this.#state !== 'open' || this.#ws.readyState !== WebSocket.OPEN) return false;
+    if (this.#state !== 'open') return false;
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
       queueMicrotask(this.#flush);
     }
     this.#writer.write(head, body);
-    if (!this.#full && this.#ws.bufferedAmount < HIGH_WATER) return true;
+    if (!this.#full && this.#socket.writableLength < HIGH_WATER) return true;
     this.#owesDrain = true;
     return false;
   }
@@ -113,14 +136,19 @@ export class WsConnection implements Connection {
   pause(): void {
     if (this.#paused || this.#state !== 'open') return;
     this.#paused = true;
-    this.#ws.pause();
+    this.#reader.pause();
+    this.#socket.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     // Not synchronously: the caller is not in the middle of an event.
-    queueMicrotask(() => this.#release());
+    queueMicrotask(() => {
+      if (this.#paused || this.#state !== 'open') return;
+      this.#reader.resume();
+      if (!this.#paused) this.#socket.resume();
+    });
   }
 
   close(reason?: Error): Promise<void> {
@@ -128,16 +156,15 @@ export class WsConnection implements Connection {
     if (reason !== undefined) {
       this.#reason ??= reason;
       this.#state = 'closing';
+      this.#reader.stop();
       this.#reset();
     } else if (this.#state === 'open') {
-      this.#flush();
-      this.#state = 'closing';
-      this.#ws.close(NORMAL_CLOSURE);
+      this.#sayClose(NORMAL_CLOSURE);
       // What still arrives is read and dropped: the other side's half of the closing handshake is behind it.
-      this.#ws.resume();
-      this.#lingerTimer = this.#clock.setTimeout(() => this.#ws.terminate(), this.#linger, { unref: true });
+      this.#paused = false;
+      this.#reader.resume();
+      this.#socket.resume();
     }
-    if (this.#ended) this.#finish();
     return this.#closed;
   }
 
@@ -149,6 +176,16 @@ export class WsConnection implements Connection {
     void this.close();
   }
 
+  /** This side's half of the closing handshake, behind what was sent. */
+  #sayClose(code: number): void {
+    this.#flush();
+    this.#state = 'closing';
+    const payload = Buffer.alloc(code === NO_CODE ? 0 : 2);
+    if (payload.length > 0) payload.writeUInt16BE(code);
+    this.#writer.writeControl(CLOSE, payload);
+    this.#lingerTimer = this.#clock.setTimeout(() => this.#socket.destroy(), this.#linger, { unref: true });
+  }
+
   readonly #flush = (): void => {
     if (!this.#corked) return;
     this.#corked = false;
@@ -157,83 +194,52 @@ export class WsConnection implements Connection {
     if (!this.#full && this.#owesDrain) this.#onDrain();
   };
 
-  #count(bytes: number): void {
-    if (this.#read === 0) {
-      if (bytes < COUNTED_BYTES) return;
-      setImmediate(this.#endTurn);
-    }
-    this.#read += bytes;
-    if (this.#read < TURN_BYTES || this.#resting || this.#paused) return;
-    this.#resting = true;
-    this.#ws.pause();
-  }
-
-  readonly #endTurn = (): void => {
-    this.#read = 0;
-    if (!this.#resting) return;
-    this.#resting = false;
-    if (!this.#paused) this.#ws.resume();
-  };
-
-  #onMessage(data: Buffer, isBinary: boolean): void {
-    if (this.#state !== 'open') return;
-    this.#count(data.length);
-    if (!isBinary || data.length === 0) {
-      const what = isBinary ? 'a frame of length 0' : 'a text, where only binary messages are allowed';
-      void this.close(new FoundationError('protocol', `The peer sent ${what}.`));
-    } else if (this.#paused || this.#held.length > 0) {
-      this.#held.push(data);
-    } else {
-      this.#events?.frame(data);
-    }
-  }
-
-  #release(): void {
-    while (!this.#paused && this.#state === 'open' && this.#held.length > 0) {
-      this.#events?.frame(this.#held.shift() as Uint8Array);
-    }
-    if (this.#paused || this.#state !== 'open') return;
-    if (this.#ended) this.#finish();
-    else this.#ws.resume();
-  }
-
   #onDrain(): void {
     this.#full = false;
+    this.#pong();
     if (!this.#owesDrain || this.#state !== 'open') return;
     this.#owesDrain = false;
     this.#events?.drain();
   }
 
-  /** The other side sent what no WebSocket may, or too much. */
-  #onInvalid(error: Error & { code?: string }): void {
-    const tooLarge = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
-    const limit = this.#maxFrameBytes;
-    void this.close(
-      tooLarge
-        ? new FoundationError('too-large', `The peer sent a frame of more than the ${limit} bytes that are accepted.`, {
-            cause: error,
-            details: { limit },
-          })
-        : new FoundationError('protocol', `The peer broke the rules of WebSocket: ${error.message}.`, { cause: error }),
+  /** One a turn, of the last ping, which the protocol allows, and none for somebody who asks without reading: answers must not pile up. */
+  #pong(): void {
+    const payload = this.#pingOwed;
+    if (payload === undefined || this.#ponged || this.#state !== 'open' || this.#socket.writableNeedDrain) return;
+    this.#pingOwed = undefined;
+    this.#ponged = true;
+    setImmediate(() => {
+      this.#ponged = false;
+      this.#pong();
+    });
+    this.#writer.writeControl(PONG, payload);
+  }
+
+  #onCloseFrame(code: number): void {
+    if (this.#state === 'open') {
+      if (code !== NORMAL_CLOSURE) {
+        this.#reason ??= new FoundationError(
+          'noconnection',
+          `${formatAddress(this.remote)} closed the connection for a fault, or because it goes away (${code}).`,
+        );
+      }
+      this.#sayClose(code);
+    }
+    this.#socket.end();
+  }
+
+  #onEnd(): void {
+    if (this.#state !== 'open') return;
+    this.#reason ??= new FoundationError(
+      'noconnection',
+      `${formatAddress(this.remote)} closed the connection without the closing handshake.`,
     );
   }
 
-  #onClose(code: number): void {
-    if (this.#state === 'open' && code !== NORMAL_CLOSURE) {
-      this.#reason ??= new FoundationError(
-        'noconnection',
-        `${formatAddress(this.remote)} closed the connection without the closing handshake, or for a fault (${code}).`,
-      );
-    }
-    this.#ended = true;
-    if (this.#state === 'open' && this.#reason === undefined && this.#held.length > 0) return;
-    this.#finish();
-  }
-
-  #finish(): void {
+  #onClose(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#held = [];
+    this.#reader.stop();
     this.#lingerTimer?.cancel();
     this.#events?.close(this.#reason);
     this.#resolveClosed();

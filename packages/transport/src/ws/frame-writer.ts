@@ -1,12 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { BINARY, FIN, KEY_BYTES, MASKED, MAX_HEADER } from './frames.js';
 
-/** Binary, and the only frame of its message (RFC 6455, section 5.2). */
-const FIN_BINARY = 0x82;
-const MASKED = 0x80;
-const KEY_BYTES = 4;
-/** Longest header with its key. */
-const MAX_HEADER = 14;
 /** Random bytes that are fetched at once. */
 const RANDOM_BYTES = 8 * 1024;
 /** Unmasked payloads up to this length are copied behind their header. */
@@ -16,10 +11,7 @@ const REUSED_BYTES = 64 * 1024 + 64;
 /** So much of that memory is kept while nothing is written, pieces. */
 const REUSED_PIECES = 8;
 
-/**
- * Writes binary messages as frames of RFC 6455, between those that `ws` itself writes. `ws` masks byte by byte, into memory that is new
- * for each frame; this masks four bytes at a time.
- */
+/** Writes the frames of RFC 6455: each message is one, masked four bytes at a time. */
 export class WsFrameWriter {
   readonly #socket: Socket;
   readonly #masks: boolean;
@@ -37,6 +29,22 @@ export class WsFrameWriter {
   write(head: Uint8Array, body: Uint8Array | undefined): void {
     if (this.#masks) this.#writeMasked(head, body);
     else this.#writePlain(head, body);
+  }
+
+  /** A close, a ping or a pong. */
+  writeControl(opcode: number, payload: Uint8Array): void {
+    const key = this.#masks ? KEY_BYTES : 0;
+    const frame = Buffer.allocUnsafe(2 + key + payload.length);
+    frame[0] = FIN | opcode;
+    frame[1] = (this.#masks ? MASKED : 0) | payload.length;
+    frame.set(payload, 2 + key);
+    if (this.#masks) {
+      this.#writeKey(frame, 2);
+      for (let index = 0; index < payload.length; index++) {
+        frame[6 + index] = (frame[6 + index] as number) ^ (frame[2 + (index & 3)] as number);
+      }
+    }
+    this.#socket.write(frame);
   }
 
   #writePlain(head: Uint8Array, body: Uint8Array | undefined): void {
@@ -92,7 +100,7 @@ function headerBytes(length: number): number {
 }
 
 function writeHeader(frame: Buffer, at: number, length: number, masked: number): void {
-  frame[at] = FIN_BINARY;
+  frame[at] = FIN | BINARY;
   if (length < 126) {
     frame[at + 1] = masked | length;
   } else if (length < 65_536) {

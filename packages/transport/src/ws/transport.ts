@@ -1,16 +1,18 @@
-import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { type Address, type Clock, checkKeys, invalidOption, systemClock } from '@foundation-ts/core';
-import { WebSocket, WebSocketServer } from 'ws';
+import type { IncomingMessage } from 'node:http';
+import { type Address, type Clock, checkKeys, FoundationError, invalidOption, systemClock } from '@foundation-ts/core';
+import { WebSocket } from 'ws';
 import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
 import { attemptDial, type DialAttempt } from '../internal/dial-attempt.js';
-import { PendingSockets } from '../internal/pending-sockets.js';
+import { ReadMemory, ReusedReads } from '../internal/reused-reads.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
-import { type IncomingSocket, listenOnSocket } from '../internal/socket-server.js';
+import { listenOnSocket } from '../internal/socket-server.js';
 import { Credentials, type TlsOptions, type TlsProvider } from '../tls/credentials.js';
 import type { Connection, DialOptions, Listener, ListenOptions, Transport, TransportSecurity } from '../transport.js';
 import { WsConnection } from './connection.js';
+import { DataReads } from './data-reads.js';
+import { HttpFront } from './http-front.js';
+import { ListenersBefore } from './taken-over.js';
 
 /** Options of {@link ws}. */
 export interface WsInit {
@@ -30,7 +32,10 @@ export interface WsInit {
 }
 
 const PROTOCOL = 'ws';
+const NOTHING = Buffer.alloc(0);
 const DEFAULT_PATH = '/foundation';
+/** What one connection reads in one turn of the event loop, and what one read brings with it: unmasking takes time, and others wait. */
+const TURN_BYTES = 256 * 1024;
 
 /**
  * Frames as binary messages over WebSocket (RFC 6455), for where only HTTP passes. Slower than `tcp`, since what a dialler sends has to be
@@ -58,6 +63,8 @@ class WsTransport implements Transport {
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #credentials: Credentials | undefined;
+  /** TLS reads by itself. */
+  readonly #memory: ReadMemory | undefined;
 
   constructor(init: WsInit & { readonly path: string; readonly origins: readonly string[]; readonly linger: number }) {
     const credentials = init.tls === undefined ? undefined : new Credentials(init.tls);
@@ -66,16 +73,17 @@ class WsTransport implements Transport {
     this.#clock = init.clock ?? systemClock;
     this.#linger = init.linger;
     this.#credentials = credentials;
+    this.#memory = credentials === undefined ? new ReadMemory() : undefined;
     if (credentials !== undefined) {
       this.security = { identity: () => credentials.current().identity, roles: () => credentials.current().roles };
     }
   }
 
   listen(options: ListenOptions): Promise<Listener> {
-    const front = new HttpFront(this.#clock, options.maxFrameBytes, {
+    const front = new HttpFront(this.#clock, {
       refusal: request => this.#refusal(request),
-      opened: (socket, incoming) => {
-        const connection = this.#connection(socket, incoming, incoming.remote, options.maxFrameBytes, false);
+      opened: (incoming, head) => {
+        const connection = this.#connection(incoming, incoming.remote, options.maxFrameBytes, false, head);
         connection.start(options.accept(connection));
         if (incoming.refusal !== undefined) connection.refuse(incoming.refusal, encodeReject('certificate'));
       },
@@ -103,8 +111,6 @@ class WsTransport implements Transport {
     const socket = new WebSocket(`${scheme}://${host}:${to.port}${this.#path}`, {
       createConnection: () => open.socket,
       perMessageDeflate: false,
-      autoPong: false,
-      maxPayload: options.maxFrameBytes,
     });
     const onError = (error: Error): void => {
       attempt.fail('noconnection', `the WebSocket could not be opened (${error.message.trim()})`, error);
@@ -114,10 +120,18 @@ class WsTransport implements Transport {
       const status = `${response.statusCode} ${response.statusMessage}`;
       attempt.fail('noconnection', `it answered the request for '${this.#path}' with ${status}, not with a WebSocket`);
     });
+    let before: ListenersBefore | undefined;
+    socket.once('upgrade', () => {
+      before = new ListenersBefore(open.socket);
+    });
     socket.once('open', () => {
-      const connection = this.#connection(socket, open, to, options.maxFrameBytes, true);
+      before?.removeOthers();
+      const head = (open.socket.read() as Buffer | null) ?? NOTHING;
+      const connection = this.#connection(open, to, options.maxFrameBytes, true, head);
       connection.start(options.open(connection));
-      socket.off('error', onError);
+      // The attempt can't give up a socket that has been taken over.
+      if (options.signal?.aborted === true)
+        void connection.close(new FoundationError('aborted', 'The dial was aborted.'));
       attempt.done(connection);
     });
   }
@@ -129,73 +143,21 @@ class WsTransport implements Transport {
     return request.url === this.#path ? undefined : 404;
   }
 
-  #connection(
-    socket: WebSocket,
-    open: OpenSocket,
-    remote: Address,
-    maxFrameBytes: number,
-    dialled: boolean,
-  ): WsConnection {
-    return new WsConnection(socket, open, remote, {
+  #connection(open: OpenSocket, remote: Address, maxFrameBytes: number, dialled: boolean, head: Buffer): WsConnection {
+    const reused = this.#memory === undefined ? undefined : new ReusedReads(this.#memory, TURN_BYTES);
+    const adopted = reused?.adopt(open.socket);
+    const socket = adopted ?? open.socket;
+    const reset = adopted === undefined ? () => open.reset() : () => adopted.resetAndDestroy();
+    // Before anybody listens, so that it comes first.
+    if (adopted === undefined && head.length > 0) socket.unshift(head);
+    return new WsConnection({ socket, security: open.security, reset }, remote, {
       clock: this.#clock,
       linger: this.#linger,
       maxFrameBytes,
       dialled,
+      reads: adopted === undefined || reused === undefined ? new DataReads(socket, TURN_BYTES) : reused,
+      reused: adopted !== undefined,
+      head: adopted === undefined ? NOTHING : head,
     });
   }
-}
-
-interface HttpFrontEvents {
-  refusal(request: IncomingMessage): number | undefined;
-  opened(socket: WebSocket, incoming: IncomingSocket): void;
-}
-
-/** Leads incoming sockets through HTTP to the point where they are WebSockets. */
-class HttpFront {
-  readonly #pending: PendingSockets;
-  readonly #incoming = new WeakMap<Duplex, IncomingSocket>();
-  readonly #http = createServer({ keepAlive: false });
-
-  constructor(clock: Clock, maxFrameBytes: number, events: HttpFrontEvents) {
-    this.#pending = new PendingSockets(clock);
-    const upgrades = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      autoPong: false,
-      maxPayload: maxFrameBytes,
-    });
-    // A malformed request; the answer is for people with a browser or curl, a node never sees it.
-    this.#http.on('clientError', (_error, socket) => answer(socket, 400));
-    this.#http.on('request', (_request, response) => {
-      response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('This port speaks WebSocket.\n');
-    });
-    this.#http.on('upgrade', (request, socket, head) => {
-      const incoming = this.#incoming.get(socket);
-      const status = incoming === undefined ? 400 : events.refusal(request);
-      if (incoming === undefined || status !== undefined) {
-        answer(socket, status ?? 400);
-        return;
-      }
-      upgrades.handleUpgrade(request, socket, head, opened => {
-        this.#pending.remove(incoming.socket);
-        events.opened(opened, incoming);
-      });
-    });
-  }
-
-  add(incoming: IncomingSocket): void {
-    this.#pending.add(incoming.socket);
-    this.#incoming.set(incoming.socket, incoming);
-    this.#http.emit('connection', incoming.socket);
-  }
-}
-
-function answer(socket: Duplex, status: number): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-  socket.end(head, () => socket.destroy());
 }

@@ -24,16 +24,19 @@ export class ReusedReads {
   /** For `connect`. */
   readonly onread: OnReadOpts;
 
-  /** Goes on reading after {@link TURN_BYTES}. */
+  /** Goes on reading in the next turn. */
   resume: () => void = () => {};
+  readonly #turnBytes: number;
   #read = 0;
   readonly #endTurn = (): void => {
-    const stopped = this.#read >= TURN_BYTES;
+    const stopped = this.#read >= this.#turnBytes;
     this.#read = 0;
     if (stopped) this.resume();
   };
 
-  constructor(memory: ReadMemory) {
+  /** @param turnBytes - what one turn reads at most, and what one read brings with it */
+  constructor(memory: ReadMemory, turnBytes: number = TURN_BYTES) {
+    this.#turnBytes = turnBytes;
     this.onread = {
       buffer: memory.buffer,
       callback: (bytes, buffer) => {
@@ -49,19 +52,20 @@ export class ReusedReads {
     if (before === 0 && bytes < READ_BYTES) return true;
     if (before === 0) setImmediate(this.#endTurn);
     this.#read = before + bytes;
-    return this.#read < TURN_BYTES;
+    return this.#read < this.#turnBytes;
   }
 
   /**
-   * A server's sockets can't be made with `onread`: a new socket takes over the handle of the accepted one, in the turn in which it was accepted.
-   * @returns undefined on a Node that does not let it: the socket is as it was
+   * The sockets of a server, and those that something else has read from first, can't be made with `onread`: a new socket takes over the handle of such
+   * a one. What it has read and not given must have been taken.
+   * @returns undefined on a Node that does not let it, or when writes wait: the socket is as it was
    */
-  adopt(accepted: Socket): Socket | undefined {
-    const owner = accepted as unknown as { _handle: { useUserBuffer?: unknown } | null };
+  adopt(socket: Socket): Socket | undefined {
+    const owner = socket as unknown as { _handle: { useUserBuffer?: unknown } | null };
     const handle = owner._handle;
-    if (typeof handle?.useUserBuffer !== 'function') return undefined;
+    if (typeof handle?.useUserBuffer !== 'function' || socket.writableLength > 0) return undefined;
     owner._handle = null;
-    accepted.destroy();
+    socket.destroy();
     // As `net.Server` makes its own.
     return new Socket({ handle, onread: this.onread, readable: true, writable: true } as unknown as { fd?: number });
   }
