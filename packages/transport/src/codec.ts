@@ -78,7 +78,7 @@ export interface Codec {
 
 /** First byte of a message with large binary values behind it. */
 const WITH_EXTERNALS = 0xc1;
-const EXTERNALS_HEADER = 8;
+export const EXTERNALS_HEADER = 8;
 /** Memory that messages are encoded into, one behind the other, never twice. */
 const ARENA_BYTES = 64 * 1024;
 

@@ -315,6 +315,8 @@ export class Endpoint {
     this.#peers.set(name, session);
     const { streams } = this.#settings;
     this.#giveUp(streams.superseded(name, session.identity.incarnation));
+    // What was kept for a channel that one side has closed since, or has with fewer connections or a smaller window, finds no way any more.
+    this.#giveUp(streams.stranded(session.identity, (...kept) => session.slots.some(slot => slot.continues(...kept))));
     session.rise();
     for (const peer of streams.excess(other => !this.#peers.has(other))) this.#giveUp(peer);
     this.#settings.telemetry.emit('transport.peer.opened', { count: 1 }, { peer: name, dialled: session.dialled });

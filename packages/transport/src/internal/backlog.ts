@@ -1,4 +1,5 @@
 import type { EncodedParts } from '../codec.js';
+import { Queue } from './queue.js';
 
 export type Partition = string | number | undefined;
 
@@ -13,8 +14,7 @@ export interface Waiting {
 
 /** Messages of a channel that gives up what is old or stale, in the order in which they will be sent. */
 export class Backlog {
-  readonly #queue: Waiting[] = [];
-  #head = 0;
+  readonly #queue = new Queue<Waiting>();
   /** The one of each partition that still waits, where only the newest counts. */
   readonly #newest: Map<Partition, Waiting> | undefined;
   bytes = 0;
@@ -55,17 +55,12 @@ export class Backlog {
   }
 
   peek(): Waiting | undefined {
-    return this.#queue[this.#head];
+    return this.#queue.first;
   }
 
   shift(): Waiting | undefined {
-    const waiting = this.#queue[this.#head];
+    const waiting = this.#queue.shift();
     if (waiting === undefined) return undefined;
-    this.#head++;
-    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
-      this.#queue.splice(0, this.#head);
-      this.#head = 0;
-    }
     if (!waiting.fence) this.#newest?.delete(waiting.partition);
     this.bytes -= waiting.parts.bytes;
     this.count--;

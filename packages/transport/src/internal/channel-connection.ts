@@ -202,6 +202,11 @@ export class ChannelConnection implements LinkOwner {
     if (link !== undefined && !link.closed) link.sendControl(FRAME_OFFERS, channels.map(offerOf));
   }
 
+  /** Whether what a stream has to send can be sent here. */
+  continues({ channel, index }: Stream, outbound: Outbound): boolean {
+    return this.acknowledged && channel === this.channel && index === this.index && outbound.fits(this.#peerWindow);
+  }
+
   /** The session stands. An acknowledged channel goes on where the last session ended; each side says how far it has come. */
   rise(stream: Stream | undefined): void {
     this.#risen = true;

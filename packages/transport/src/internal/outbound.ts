@@ -1,15 +1,17 @@
+import { FoundationError } from '@foundation-ts/core';
 import type { ChannelCompression, WhenFull } from '../channel.js';
 import type { EncodedParts } from '../codec.js';
 import { MAX_INTERLEAVED } from '../defaults.js';
 import type { SendResult } from '../peer.js';
-import { Backlog, type Partition } from './backlog.js';
+import { Backlog, type Partition, type Waiting } from './backlog.js';
 import { type Batch, BatchBuffer, stampBatch } from './batch-buffer.js';
 import { ALGORITHM_GZIP, ALGORITHM_ZSTD, deflate } from './compression.js';
 import type { FrameSink } from './frame-sink.js';
 import { BATCH_HEADER, FRAGMENT_HEADER } from './frames.js';
 import { LargeMessage } from './large-message.js';
+import { Queue } from './queue.js';
 import { Retained } from './retained.js';
-import { encodedOf, type Unwritten } from './unwritten.js';
+import { encodedOf, isIntact, type Unwritten } from './unwritten.js';
 
 /** What an {@link Outbound} has done. */
 export interface Counters {
@@ -48,8 +50,7 @@ class Fence {
 /** Messages of one partition from its first large one on: they wait for each other, and for nobody else. */
 interface Lane {
   readonly partition: Partition;
-  readonly queue: (LargeMessage | Uint8Array | Fence)[];
-  head: number;
+  readonly queue: Queue<LargeMessage | Uint8Array | Fence>;
 }
 
 /**
@@ -61,6 +62,8 @@ interface Lane {
  */
 export class Outbound {
   readonly #init: OutboundInit;
+  /** Of a frame, bytes. */
+  readonly #longest: number;
   readonly #payload: number;
   readonly #smallLimit: number;
   readonly #batch: BatchBuffer;
@@ -97,10 +100,10 @@ export class Outbound {
     this.credit = init.credit;
     this.mostCredit = init.credit;
     // No frame may be longer than half the window, or it could wait for credit that never comes.
-    const longest = Math.min(init.fragmentBytes + FRAGMENT_HEADER, init.credit >> 1);
-    this.#payload = longest - FRAGMENT_HEADER;
-    this.#batch = new BatchBuffer(longest);
-    this.#smallLimit = longest - BATCH_HEADER;
+    this.#longest = Math.min(init.fragmentBytes + FRAGMENT_HEADER, init.credit >> 1);
+    this.#payload = this.#longest - FRAGMENT_HEADER;
+    this.#batch = new BatchBuffer(this.#longest);
+    this.#smallLimit = this.#longest - BATCH_HEADER;
     this.#backlog = init.monotonic || init.whenFull === 'drop-oldest' ? new Backlog(init.monotonic) : undefined;
     this.#retained = init.acknowledged ? new Retained() : undefined;
     this.#compressAbove = init.compression?.above ?? Number.POSITIVE_INFINITY;
@@ -123,7 +126,7 @@ export class Outbound {
     return this.#retained?.retransmitted ?? 0;
   }
 
-  /** Takes an encoded message, which is copied. */
+  /** Takes an encoded message, which is copied but for large binary values. */
   push(parts: EncodedParts, partition: Partition, onDropped?: () => void): SendResult {
     if (this.#backlog !== undefined) return this.#pushWaiting(this.#backlog, parts, partition, onDropped);
     const { bytes } = parts;
@@ -138,7 +141,7 @@ export class Outbound {
     this.queuedBytes += bytes;
     this.queuedMessages++;
     this.#beyond = 0;
-    this.#commit(parts, partition);
+    this.#commit(this.#owned(parts), partition);
     return 'sent';
   }
 
@@ -151,8 +154,15 @@ export class Outbound {
     this.refused--;
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
-    this.#commit(parts, partition);
+    this.#commit(this.#owned(parts), partition);
     return true;
+  }
+
+  /** What may have to be sent again must not change meanwhile: on an acknowledged channel large binary values are copied too. */
+  #owned(parts: EncodedParts): EncodedParts {
+    const { externals } = parts;
+    if (this.#retained === undefined || externals === undefined) return parts;
+    return { ...parts, externals: externals.map(external => Uint8Array.prototype.slice.call(external)) };
   }
 
   /** Whether something is to be taken although the queue is full. */
@@ -179,6 +189,11 @@ export class Outbound {
     if (this.#backlog === undefined || this.#backlog.count === 0) this.#commitFence(parts);
     else this.#backlog.addFence(parts);
     return true;
+  }
+
+  /** Whether the frames that it has made fit into a window of another connection. */
+  fits(window: number): boolean {
+    return this.#longest <= window >> 1;
   }
 
   /** A connection takes the place of a lost one: goes on after what the other side has. @returns the number of the first message that follows */
@@ -211,8 +226,8 @@ export class Outbound {
     this.#sink = undefined;
     const again = this.#retained?.again?.message;
     if (again?.begun === true && !again.done) again.restart(this.#takeId());
-    for (const lane of this.#ring) {
-      const message = lane.queue[lane.head];
+    for (const { queue } of this.#ring) {
+      const message = queue.first;
       if (!(message instanceof LargeMessage) || !message.begun) continue;
       this.queuedBytes += message.bytes - message.left;
       message.restart(this.#takeId());
@@ -229,15 +244,17 @@ export class Outbound {
     if (this.#batch.count > 0) this.#seal();
     const dropped: Unwritten[] = this.#sealed.map(batch => ({ count: batch.count, batch: batch.joined() }));
     this.#sealed.length = 0;
-    for (const { queue, head } of this.#ring) {
-      for (const message of queue.slice(head)) {
+    for (const { queue } of this.#ring) {
+      for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
         if (message instanceof Fence) continue;
         dropped.push({ count: 1, message });
         if (message instanceof LargeMessage) message.ready = true;
       }
     }
     for (let waiting = this.#backlog?.shift(); waiting !== undefined; waiting = this.#backlog?.shift()) {
-      dropped.push({ count: 1, message: encodedOf(waiting.parts) });
+      if (waiting.fence) continue;
+      const { parts } = waiting;
+      dropped.push({ count: 1, message: isIntact(parts) ? encodedOf(parts) : undefined });
     }
     this.#lanes.clear();
     this.#ring.length = 0;
@@ -298,6 +315,12 @@ export class Outbound {
     return this.#heldBytes + bytes > this.#init.queueBytes || messages >= this.#init.queueMessages;
   }
 
+  /** Whether a newer message may take the place of one that waits. */
+  #hasRoomInPlaceOf(stale: number, bytes: number): boolean {
+    if (bytes <= stale || this.queuedMessages + this.unacknowledged === 1) return true;
+    return this.#heldBytes - stale + bytes <= this.#init.queueBytes;
+  }
+
   /** What waits to be written, or for its acknowledgement. */
   get #heldBytes(): number {
     return this.queuedBytes + (this.#retained?.bytes ?? 0);
@@ -310,25 +333,16 @@ export class Outbound {
     onDropped: (() => void) | undefined,
   ): SendResult {
     const stale = backlog.staleBy(partition);
-    if (stale !== undefined) {
-      this.queuedBytes += parts.bytes - stale.parts.bytes;
-      this.dropped++;
-      backlog.replace(stale, parts, onDropped)?.();
-      return 'sent';
-    }
-    if (this.#init.whenFull === 'drop-oldest') {
-      while (this.#isFull(parts.bytes) && backlog.count > 0) {
-        const oldest = backlog.shift();
-        if (oldest?.fence === true) {
-          this.#commitFence(oldest.parts);
-          continue;
-        }
-        this.queuedBytes -= oldest?.parts.bytes ?? 0;
-        this.queuedMessages--;
-        this.dropped++;
-        oldest?.onDropped?.();
-      }
-    }
+    if (stale !== undefined && this.#hasRoomInPlaceOf(stale.parts.bytes, parts.bytes))
+      return this.#replace(backlog, stale, parts, onDropped);
+    const told = this.#init.whenFull === 'drop-oldest' ? this.#dropOldest(backlog, parts.bytes) : [];
+    const result = this.#wait(backlog, parts, partition, onDropped);
+    // Who hears of it may send at once, which overwrites the parts.
+    for (const each of told) each();
+    return result;
+  }
+
+  #wait(backlog: Backlog, parts: EncodedParts, partition: Partition, onDropped: (() => void) | undefined): SendResult {
     if (this.#isFull(parts.bytes)) {
       if (this.#init.whenFull === 'reject') {
         this.refused++;
@@ -337,11 +351,37 @@ export class Outbound {
       this.dropped++;
       return 'dropped';
     }
-    backlog.add(parts, partition, onDropped);
+    const stale = backlog.staleBy(partition);
+    if (stale !== undefined) return this.#replace(backlog, stale, parts, onDropped);
+    backlog.add(this.#owned(parts), partition, onDropped);
     this.queuedBytes += parts.bytes;
     this.queuedMessages++;
     this.#beyond = 0;
     return 'sent';
+  }
+
+  #replace(backlog: Backlog, stale: Waiting, parts: EncodedParts, onDropped: (() => void) | undefined): SendResult {
+    this.queuedBytes += parts.bytes - stale.parts.bytes;
+    this.dropped++;
+    backlog.replace(stale, this.#owned(parts), onDropped)?.();
+    return 'sent';
+  }
+
+  /** Gives up what has waited longest until there is room. @returns who is to be told */
+  #dropOldest(backlog: Backlog, bytes: number): readonly (() => void)[] {
+    const told: (() => void)[] = [];
+    while (this.#isFull(bytes) && backlog.count > 0) {
+      const oldest = backlog.shift() as Waiting;
+      if (oldest.fence) {
+        this.#commitFence(oldest.parts);
+        continue;
+      }
+      this.queuedBytes -= oldest.parts.bytes;
+      this.queuedMessages--;
+      this.dropped++;
+      if (oldest.onDropped !== undefined) told.push(oldest.onDropped);
+    }
+    return told;
   }
 
   /** Takes from the backlog what can be written soon: not more, since it can't be given up any longer then. */
@@ -350,6 +390,7 @@ export class Outbound {
       if (this.#sealed.length > 0 || this.#ring.length >= MAX_INTERLEAVED || this.credit <= this.#batch.bytes) return;
       if (!waiting.fence && this.#lanes.has(waiting.partition)) return;
       backlog.shift();
+      if (!isIntact(waiting.parts)) throw changedBeforeWritten();
       if (waiting.fence) this.#commitFence(waiting.parts);
       else this.#commit(waiting.parts, waiting.partition);
     }
@@ -421,7 +462,8 @@ export class Outbound {
       lane.queue.push(message);
       return;
     }
-    const opened: Lane = { partition, queue: [message], head: 0 };
+    const opened: Lane = { partition, queue: new Queue() };
+    opened.queue.push(message);
     message.barrier = this.#barrier();
     this.#lanes.set(partition, opened);
     this.#ring.push(opened);
@@ -464,7 +506,7 @@ export class Outbound {
     for (let tried = 0; tried < share; tried++) {
       const index = (this.#turn + tried) % share;
       const lane = this.#ring[index] as Lane;
-      const message = lane.queue[lane.head] as LargeMessage;
+      const message = lane.queue.first as LargeMessage;
       if (!message.ready || message.barrier > this.#batchesSent) continue;
       const bytes = message.nextBytes;
       if (bytes > this.credit) return 0;
@@ -481,16 +523,16 @@ export class Outbound {
     this.messagesSent++;
     this.queuedMessages--;
     this.#retained?.add({ count: 1, bytes: message.bytes, frame: undefined, message });
-    lane.queue[lane.head++] = EMPTY;
-    while (lane.head < lane.queue.length) {
-      const next = lane.queue[lane.head];
+    const { queue } = lane;
+    queue.shift();
+    for (let next = queue.first; next !== undefined; next = queue.first) {
       if (next instanceof LargeMessage) {
         next.barrier = this.#barrier();
         return;
       }
-      if (!(next instanceof Fence)) this.#addSmall(next as Uint8Array);
+      if (!(next instanceof Fence)) this.#addSmall(next);
       else if (--next.lanes === 0) this.#addSmall(next.bytes);
-      lane.queue[lane.head++] = EMPTY;
+      queue.shift();
     }
     this.#lanes.delete(lane.partition);
     this.#ring.splice(index, 1);
@@ -525,6 +567,12 @@ export class Outbound {
   }
 }
 
-const EMPTY = new Uint8Array(0);
 /** What may be taken, of what has to arrive, while the queue is full, bytes. */
 const BEYOND_BYTES = 1024 * 1024;
+
+function changedBeforeWritten(): FoundationError {
+  return new FoundationError(
+    'invalid-operation',
+    'A binary value was transferred or resized before it was written. Copy it before sending.',
+  );
+}

@@ -19,6 +19,8 @@ export class Retained {
   #next = 0;
   /** Messages before the first unit. */
   #base = 0;
+  /** What the other side had acknowledged when the rest was given up; undefined when nothing was, or it has said since how far it came. */
+  #certain: number | undefined;
   /** Messages that the other side has handled. */
   acknowledged = 0;
   /** Messages written. */
@@ -35,6 +37,7 @@ export class Retained {
     this.acknowledged = earlier.acknowledged;
     this.written = earlier.written;
     this.#base = earlier.written;
+    this.#certain = earlier.#certain;
     this.retransmitted = earlier.retransmitted;
   }
 
@@ -58,7 +61,7 @@ export class Retained {
 
   /** @throws FoundationError `protocol` for more than was written, or less than before */
   acknowledge(received: number): void {
-    if (received > this.written || received < this.acknowledged) {
+    if (received > this.written || received < (this.#certain ?? this.acknowledged)) {
       throw new FoundationError('protocol', `The peer acknowledged message ${received} of ${this.written}.`);
     }
     this.acknowledged = received;
@@ -79,12 +82,19 @@ export class Retained {
    */
   restart(received: number): number {
     this.acknowledge(received);
+    if (this.#certain !== undefined) {
+      // Of what was given up nothing more arrives: the numbers go on behind what did.
+      this.#certain = undefined;
+      this.written = received;
+      this.#base = received;
+    }
     this.#next = 0;
     return this.#base + 1;
   }
 
   /** Gives everything up. */
   clear(): readonly Unit[] {
+    this.#certain ??= this.acknowledged;
     this.acknowledged = this.written;
     this.#base = this.written;
     this.bytes = 0;

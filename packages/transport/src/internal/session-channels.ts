@@ -43,8 +43,8 @@ export class SessionChannels {
   /** Opened, but not all connections stand. */
   readonly #joining = new Map<string, readonly ChannelConnection[]>();
   readonly #fallback: readonly ChannelConnection[];
-  /** The channels of the beginning. */
-  readonly #first: ReadonlySet<string>;
+  /** The channels that have been there since the beginning. */
+  readonly #first: Set<string>;
   #told: readonly ResolvedChannel[];
   #offers: readonly ChannelOffer[];
   #retry: Timer | undefined;
@@ -151,6 +151,7 @@ export class SessionChannels {
     const connections = this.#byName.get(name);
     if (connections === undefined || connections === this.#fallback) return;
     this.#byName.delete(name);
+    this.#first.delete(name);
     this.#latest = undefined;
     for (const slot of connections) slot.retire();
   }

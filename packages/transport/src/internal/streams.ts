@@ -7,6 +7,7 @@ const MAX_REMEMBERED = 1_024;
 /** One connection of an acknowledged channel over all sessions between the same two incarnations. */
 export interface Stream {
   readonly channel: string;
+  readonly index: number;
   outbound: Outbound | undefined;
   /** Messages of the other side that were handled here. */
   received: number;
@@ -35,7 +36,7 @@ export class Streams {
     const key = `${index} ${channel}`;
     let stream = peer.streams.get(key);
     if (stream === undefined) {
-      stream = { channel, outbound: undefined, received: 0 };
+      stream = { channel, index, outbound: undefined, received: 0 };
       peer.streams.set(key, stream);
     }
     return stream;
@@ -47,6 +48,19 @@ export class Streams {
     if (peer === undefined || peer.identity.incarnation === incarnation) return undefined;
     this.#peers.delete(name);
     return peer;
+  }
+
+  /** The streams of an incarnation that keep something, and do not go on in a session with it. */
+  stranded(
+    { name, incarnation }: PeerIdentity,
+    goesOn: (stream: Stream, outbound: Outbound) => boolean,
+  ): PeerStreams | undefined {
+    const peer = this.#peers.get(name);
+    if (peer?.identity.incarnation !== incarnation) return undefined;
+    const stranded = [...peer.streams].filter(
+      ([, stream]) => stream.outbound !== undefined && !stream.outbound.idle && !goesOn(stream, stream.outbound),
+    );
+    return { identity: peer.identity, streams: new Map(stranded) };
   }
 
   /** That incarnation will not come back. */

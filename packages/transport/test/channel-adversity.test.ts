@@ -1,0 +1,303 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { FoundationError } from '@foundation-ts/core';
+import { describe, expect, test } from 'vitest';
+import { type ChannelDeclaration, createCodec, type LostOutcome, type SendResult } from '../src/index.js';
+import type { FrameSink } from '../src/internal/frame-sink.js';
+import { Outbound, type OutboundInit } from '../src/internal/outbound.js';
+import { type Node, World } from './world.js';
+
+const base: readonly ChannelDeclaration[] = [{ name: 'control' }, { name: 'data' }];
+
+function received(node: Node, channel: string): unknown[] {
+  return node.messages.filter(([, on]) => on === channel).map(([, , message]) => message);
+}
+
+function outbound(over: Partial<OutboundInit> = {}): Outbound {
+  let sequence = 0;
+  const sink: FrameSink = {
+    nextSequence: () => sequence++,
+    write: () => true,
+    gathers: false,
+    writePieces: () => true,
+  };
+  return new Outbound({
+    sink,
+    queueBytes: 64 * 1024 * 1024,
+    queueMessages: Number.POSITIVE_INFINITY,
+    whenFull: 'reject',
+    monotonic: false,
+    acknowledged: false,
+    compression: undefined,
+    credit: 256 * 1024,
+    fragmentBytes: 64 * 1024,
+    turnBytes: 256 * 1024,
+    ...over,
+  });
+}
+
+/** Node has them; the library that is declared here does not. */
+function resizable(bytes: number, most: number): ArrayBuffer & { resize(bytes: number): void } {
+  const make = ArrayBuffer as unknown as new (
+    bytes: number,
+    options: { maxByteLength: number },
+  ) => ArrayBuffer & { resize(bytes: number): void };
+  return new make(bytes, { maxByteLength: most });
+}
+
+function collect(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
+describe('what was sent', () => {
+  test('is not held by the queue of a channel that drops', async () => {
+    const codec = createCodec();
+    const out = outbound({ whenFull: 'drop-oldest', credit: 64 * 1024 * 1024 });
+    const weak: WeakRef<ArrayBuffer>[] = [];
+    for (let index = 0; index < 20; index++) {
+      const bytes = new Uint8Array(100_000);
+      weak.push(new WeakRef(bytes.buffer));
+      out.push(codec.encodeParts([index, bytes]), index);
+    }
+    while (out.flush());
+    for (let index = 0; index < 200; index++) codec.encodeParts(index);
+    expect(out.queuedMessages).toBe(0);
+    await new Promise(resolve => setImmediate(resolve));
+    collect();
+    expect(weak.filter(ref => ref.deref() !== undefined).length).toBeLessThan(2);
+  });
+});
+
+test('a partition that always has something to send takes no memory for what was sent', () => {
+  const codec = createCodec();
+  const out = outbound({ fragmentBytes: 1024, turnBytes: 1 });
+  const message = 'x'.repeat(1_500);
+  const round = (): void => {
+    out.push(codec.encodeParts(message), 1);
+    for (let written = -1; written !== out.bytesSent && out.queuedMessages > 1; ) {
+      written = out.bytesSent;
+      out.flush();
+    }
+    out.grant(10_000);
+  };
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  out.push(codec.encodeParts(message), 1);
+  for (let index = 0; index < 20_000; index++) round();
+  const before = used();
+  for (let index = 0; index < 200_000; index++) round();
+  expect(out.messagesSent).toBe(220_000);
+  // A place in an array for each would take 1.6 MB.
+  expect(used() - before).toBeLessThan(1_200_000);
+});
+
+describe('what waits when its session ends', () => {
+  const narrow: ChannelDeclaration = { name: 'extra', window: 4096 };
+
+  async function lose(over: Parameters<World['node']>[1], send: (node: Node) => () => void): Promise<[Node, number]> {
+    const world = new World(1, { delay: 10 });
+    let told = 0;
+    const onUndelivered = (_peer: unknown, _channel: string, _outcome: LostOutcome, messages: readonly unknown[]) => {
+      told += messages.length;
+    };
+    const a = await world.node('a', { ...over, onUndelivered });
+    const b = await world.node('b', over);
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    a.peer('b').send('extra', 'x'.repeat(20_000));
+    const change = send(a);
+    await world.clock.advance(1);
+    change();
+    world.network.reset('a', 'b');
+    await world.clock.advance(50);
+    expect(a.endpoint.peers.size).toBe(0);
+    await world.settled(a.endpoint.dial(b.address));
+    expect(a.events).toEqual(['up b', 'down b', 'up b']);
+    return [a, told];
+  }
+
+  test.each(['reject', 'drop-oldest'] as const)('may have changed its size (%s)', async whenFull => {
+    const [, told] = await lose({ channels: [...base, { ...narrow, whenFull }] }, a => {
+      const buffer = resizable(20_000, 40_000);
+      a.peer('b').send('extra', new Uint8Array(buffer));
+      a.peer('b').send('extra', 'last');
+      return () => buffer.resize(40_000);
+    });
+    expect(told).toBe(2);
+  });
+
+  test('may be what its extension does not take back', async () => {
+    class Once {}
+    const extension = {
+      type: 40,
+      class: Once,
+      encode: () => 1,
+      decode: () => {
+        throw new Error('not here');
+      },
+    };
+    const codec = createCodec({ extensions: [extension] });
+    const [, told] = await lose({ codec, channels: [...base, narrow] }, a => {
+      a.peer('b').send('extra', new Once());
+      a.peer('b').send('extra', [new Once(), 'x'.repeat(10_000)]);
+      return () => {};
+    });
+    expect(told).toBe(1);
+  });
+});
+
+describe('a channel that drops', () => {
+  test('ends the session with an error that says so when a binary value that waits was transferred', async () => {
+    const world = new World(1, { delay: 10 });
+    const [a] = await world.pair({
+      channels: [...base, { name: 'extra', window: 4096, whenFull: 'drop-oldest' }],
+    });
+    for (let index = 0; index < 6; index++) a.peer('b').send('extra', 'x'.repeat(20_000), index);
+    await world.clock.advance(1);
+    const bytes = new Uint8Array(20_000);
+    a.peer('b').send('extra', bytes);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    await world.clock.advance(1_000);
+    expect((a.closed[0]?.[1] as FoundationError | undefined)?.code).toBe('invalid-operation');
+  });
+
+  test('keeps the message that is being sent while somebody hears of the one that it drops, and sends again', async () => {
+    const world = new World(1, { delay: 10 });
+    const [a, b] = await world.pair({
+      channels: [...base, { name: 'extra', window: 4096, queueMessages: 2, whenFull: 'drop-oldest' }],
+    });
+    const peer = a.peer('b');
+    for (let index = 0; index < 4; index++) {
+      peer.send('extra', [index, 'x'.repeat(3_000)], undefined, () => peer.send('data', ['again', index]));
+    }
+    await world.clock.advance(1_000);
+    expect(received(b, 'extra').map(message => (message as unknown[])[0])).toEqual([2, 3]);
+    expect(received(b, 'data')).toEqual([
+      ['again', 0],
+      ['again', 1],
+    ]);
+  });
+
+  test('bounds what newer messages of its partitions take too', () => {
+    const codec = createCodec();
+    for (const whenFull of ['reject', 'drop-newest', 'drop-oldest'] as const) {
+      const out = outbound({ monotonic: true, whenFull, queueBytes: 100_000, credit: 4096 });
+      const push = (size: number, key: number): SendResult => out.push(codec.encodeParts('x'.repeat(size)), key);
+      for (let key = 0; key < 50; key++) push(100, key);
+      const results = new Set<SendResult>();
+      for (let key = 0; key < 50; key++) results.add(push(50_000, key));
+      expect([whenFull, out.queuedBytes <= 100_000]).toEqual([whenFull, true]);
+    }
+  });
+});
+
+describe('an acknowledged channel', () => {
+  const orders: readonly ChannelDeclaration[] = [...base, { name: 'orders', reliability: 'acknowledged' }];
+
+  test.each([
+    ['in part', 16_384],
+    ['whole', 262_144],
+  ])('sends again what was sent %s, not what its memory holds by then', async (_how, window) => {
+    const world = new World(1, { delay: 10 });
+    const [a, b] = await world.pair({
+      channels: [...base, { name: 'orders', reliability: 'acknowledged', window }],
+    });
+    const bytes = new Uint8Array(100_000).fill(1);
+    a.peer('b').send('orders', bytes);
+    await world.clock.advance(1);
+    void b.peer('a').close(new Error('cut'));
+    bytes.fill(2);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    await world.clock.advance(50);
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(1_000);
+    expect(
+      received(b, 'orders').map(message => Buffer.compare(message as Uint8Array, new Uint8Array(100_000).fill(1))),
+    ).toEqual([0]);
+    expect(a.closed.length).toBe(1);
+  });
+
+  test('that is not there when the nodes meet again gives up what it kept, and begins anew later', async () => {
+    const world = new World(1, { delay: 10 });
+    const lost: [LostOutcome, readonly unknown[]][] = [];
+    const a = await world.node('a', {
+      channels: orders,
+      onUndelivered: (_peer, _channel, outcome, messages) => lost.push([outcome, messages]),
+    });
+    const b = await world.node('b', { channels: orders });
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    a.peer('b').send('orders', 1);
+    await world.clock.advance(100);
+    a.peer('b').send('orders', 2);
+    await world.clock.advance(1);
+    void b.peer('a').close(new Error('cut'));
+    b.endpoint.closeChannel('orders');
+    await world.clock.advance(50);
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    expect([received(b, 'orders'), lost]).toEqual([[1], [['unknown-outcome', [2]]]]);
+    b.endpoint.openChannel({ name: 'orders', reliability: 'acknowledged' });
+    await world.clock.advance(3_000);
+    a.peer('b').send('orders', 3);
+    await world.clock.advance(100);
+    expect([received(b, 'orders'), a.closed.length]).toEqual([[1, 3], 1]);
+  });
+});
+
+describe('an acknowledged channel that is opened otherwise while the nodes are apart', () => {
+  const before: ChannelDeclaration = { name: 'orders', reliability: 'acknowledged', connections: 2 };
+
+  test.each<[string, Partial<ChannelDeclaration>, number]>([
+    ['as it was', {}, 40],
+    ['with fewer connections', { connections: 1 }, 20],
+    ['with a smaller window', { window: 4096 }, 0],
+    ['without acknowledgements', { reliability: 'best-effort' }, 0],
+  ])('%s: sends what it can, gives up the rest, and goes on', async (_how, over, sure) => {
+    const world = new World(1, { delay: 10 });
+    const lost: unknown[] = [];
+    const channels = [...base, before];
+    const a = await world.node('a', { channels, onUndelivered: (_peer, _on, _what, some) => lost.push(...some) });
+    const b = await world.node('b', { channels });
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(100);
+    const number = (message: unknown): number => (message as [number])[0];
+    for (let index = 0; index < 40; index++) a.peer('b').send('orders', [index, 'x'.repeat(5_000)], index % 2);
+    await world.clock.advance(1);
+    void b.peer('a').close(new Error('cut'));
+    b.endpoint.closeChannel('orders');
+    b.endpoint.openChannel({ ...before, ...over });
+    await world.clock.advance(50);
+    await world.settled(a.endpoint.dial(b.address));
+    await world.clock.advance(5_000);
+    const arrived = received(b, 'orders').map(number);
+    expect(arrived.length).toBe(sure);
+    expect([...arrived, ...lost.map(number)].sort((left, right) => left - right)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index),
+    );
+    for (let index = 40; index < 50; index++) a.peer('b').send('orders', [index, 'x'.repeat(5_000)], index % 2);
+    await world.clock.advance(5_000);
+    expect(new Set(received(b, 'orders').map(number).slice(arrived.length)).size).toBe(10);
+    expect([
+      a.closed.length,
+      a
+        .peer('b')
+        .stats()
+        .every(({ unacknowledged }) => unacknowledged === 0),
+    ]).toEqual([1, true]);
+  });
+});
+
+test('a fence comes behind what was sent on a channel while that was closed', async () => {
+  const world = new World(1, { delay: 5 });
+  const [a] = await world.pair({ channels: [...base, { name: 'extra' }] });
+  a.endpoint.closeChannel('extra');
+  await world.clock.advance(200);
+  a.peer('b').send('extra', 'on data');
+  a.endpoint.openChannel({ name: 'extra' });
+  await world.clock.advance(2_000);
+  expect(a.peer('b').fence(['extra'], 'fence')).toBe(2);
+});
