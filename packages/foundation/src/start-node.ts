@@ -64,7 +64,7 @@ function reportToMain(node: FoundationNode, { control, beat, beatInterval }: Thr
     if (request.type === 'stop') void node.stop({ timeout: request.timeout });
   });
   const report = (message: ThreadReport): void => control.postMessage(message);
-  void node.cluster.stopped.then(() => report({ type: 'stopped' }));
+  void node.cluster.stopped.then(why => report({ type: 'stopped', why }));
   report({ type: 'ready' });
 }
 

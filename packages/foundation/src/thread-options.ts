@@ -39,7 +39,11 @@ export function resolveThreads(options: ThreadOptions): ResolvedThreads {
   const { count = Math.max(1, availableParallelism() - 1), entry, maxOldGenerationSizeMb } = options;
   if (!(Number.isInteger(count) && count >= 1 && count <= 256)) throw invalidOption('threads.count', count, '1 to 256');
   const hangTimeout = milliseconds('threads.hangTimeout', options.hangTimeout ?? THREAD_HANG);
-  if (maxOldGenerationSizeMb !== undefined && !(maxOldGenerationSizeMb > 0)) {
+  // Node ignores what is no number.
+  if (
+    maxOldGenerationSizeMb !== undefined &&
+    !(Number.isFinite(maxOldGenerationSizeMb) && maxOldGenerationSizeMb > 0)
+  ) {
     throw invalidOption('threads.maxOldGenerationSizeMb', maxOldGenerationSizeMb, 'MiB, more than 0');
   }
   return {

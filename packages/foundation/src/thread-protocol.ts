@@ -20,7 +20,7 @@ export interface ThreadData {
 export type ThreadRequest = { readonly type: 'stop'; readonly timeout: number };
 
 /** From the thread. */
-export type ThreadReport = { readonly type: 'ready' } | { readonly type: 'stopped' };
+export type ThreadReport = { readonly type: 'ready' } | { readonly type: 'stopped'; readonly why: string };
 
 const KEY = 'foundation-ts thread';
 

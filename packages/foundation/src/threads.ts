@@ -48,6 +48,10 @@ const ThreadRunner = actor({
     const { ready } = state.thread;
     ready.catch(ended);
     argument.started(ready);
+    // Then "terminate" does not run, and the thread would outlive its actor, with its name taken.
+    ctx.signal.addEventListener('abort', () => {
+      if (ctx.signal.reason === 'killed') state.thread.abandon();
+    });
     return state;
   },
   casts: {
@@ -104,10 +108,12 @@ class Thread {
   readonly #ended: (error: Error) => void;
   #watchdog: Timer | undefined = undefined;
   #lastBeat = -1;
-  #lastBeatAt: number;
+  /** Milliseconds without a beat. */
+  #silence = 0;
+  #lastLook: number;
   #why: Error | undefined = undefined;
+  #isReady = false;
   #stopping = false;
-  #lastLook = 0;
 
   constructor(argument: ThreadArgument, ended: (error: Error) => void) {
     this.#argument = argument;
@@ -132,7 +138,10 @@ class Thread {
         ? {}
         : { resourceLimits: { maxOldGenerationSizeMb: options.maxOldGenerationSizeMb } }),
     });
-    this.#lastBeatAt = system.clock.now();
+    this.#lastLook = system.clock.now();
+    this.#control.on('message', (report: ThreadReport) => {
+      if (report.type === 'stopped') this.#nodeStopped(report.why);
+    });
     this.#worker.on('error', error => {
       this.#why ??= error instanceof Error ? error : new Error(String(error), { cause: error });
     });
@@ -158,6 +167,7 @@ class Thread {
       );
       this.#control.on('message', (report: ThreadReport) => {
         if (report.type !== 'ready') return;
+        this.#isReady = true;
         timer.cancel();
         resolve();
       });
@@ -180,19 +190,20 @@ class Thread {
     );
   }
 
-  /** A look that comes late itself (this thread stood still) proves nothing: it counts from then. */
+  /** A look that comes late itself (this thread stood still, or the whole process) counts as one in time: what was before it proves nothing. */
   #look(): void {
     const { name, options, system } = this.#argument;
     const now = system.clock.now();
     const beat = Atomics.load(this.#beat, 0);
-    const late = now - this.#lastLook > 3 * options.beatInterval;
+    const elapsed = now - this.#lastLook;
     this.#lastLook = now;
-    if (beat !== this.#lastBeat || beat === 0 || late) {
+    if (beat !== this.#lastBeat || beat === 0) {
       this.#lastBeat = beat;
-      this.#lastBeatAt = now;
+      this.#silence = 0;
       return;
     }
-    const silence = now - this.#lastBeatAt;
+    this.#silence += elapsed > 3 * options.beatInterval ? options.beatInterval : elapsed;
+    const silence = this.#silence;
     if (silence < options.hangTimeout) return;
     this.#why = new FoundationError(
       'timeout',
@@ -203,6 +214,13 @@ class Thread {
       'a thread hangs; it is terminated and started again',
     );
     system.telemetry.emit('thread.hung', { silence }, { thread: name });
+    void this.terminate();
+  }
+
+  /** Its node has left by itself, or was held for gone by the others: only a new one can take its place. */
+  #nodeStopped(why: string): void {
+    if (this.#stopping) return;
+    this.#why ??= new Error(`Thread '${this.#argument.name}' was ended, because its node has stopped (${why}).`);
     void this.terminate();
   }
 
@@ -219,8 +237,14 @@ class Thread {
   /** Lets the thread's node leave in order, then ends the thread. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    // A thread that got stuck on its way to a node would never answer.
+    if (this.#isReady) await this.#leave();
+    await this.terminate();
+  }
+
+  #leave(): Promise<void> {
     const { clock } = this.#argument.system;
-    await new Promise<void>(resolve => {
+    return new Promise<void>(resolve => {
       const timer = clock.setTimeout(resolve, STOP_TIMEOUT);
       const done = (): void => {
         timer.cancel();
@@ -233,7 +257,12 @@ class Thread {
       const request: ThreadRequest = { type: 'stop', timeout: STOP_TIMEOUT };
       this.#control.postMessage(request);
     });
-    await this.terminate();
+  }
+
+  /** Ends the thread now; nobody waits for it. */
+  abandon(): void {
+    this.#stopping = true;
+    void this.terminate();
   }
 
   /** Ends the thread now, whatever it does. */
