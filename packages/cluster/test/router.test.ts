@@ -71,7 +71,16 @@ async function narrow(
     definitions: [definition],
     services: async () => undefined,
     faults: { delay: 1, jitter: 1, bandwidth: 2_000_000 },
-    node: { channels: [{ name: 'control' }, { name: 'data', ...data }, { name: 'tight', queueMessages: 2 }] },
+    node: {
+      channels: [
+        { name: 'control' },
+        { name: 'data', ...data },
+        { name: 'tight', queueMessages: 2 },
+        { name: 'brief', queueMessages: 2, whenFull: 'drop-newest' },
+        { name: 'short', queueMessages: 2, whenFull: 'drop-oldest', window: 4096 },
+        { name: 'newest', monotonic: true, window: 4096 },
+      ],
+    },
   });
   await own.start();
   await own.formed();
@@ -86,8 +95,10 @@ describe('where a queue is full', () => {
       get: (_s, n: number) => new Uint8Array(500_000).fill(n),
       watch: (_s, pid: Pid, ctx) => void ctx.monitor(pid),
       downs: s => s.downs,
+      poke: (_s, ref: { with(options: object): { cast(op: 'take', bytes: Uint8Array): void } }) =>
+        ref.with({ channel: 'newest' }).cast('take', new Uint8Array(1)),
     },
-    casts: { take: (_s, _bytes: Uint8Array) => {} },
+    casts: { block: () => gate, take: (_s, _bytes: Uint8Array) => {} },
     onDown: (s, { reason }) => void s.downs.push(reason),
   });
   type Answers = (Uint8Array | FoundationError)[];
@@ -104,9 +115,45 @@ describe('where a queue is full', () => {
     return answers;
   };
 
-  test('an answer to a call on another channel comes on data', async () => {
-    const answers = await ask(await narrow(Big, {}), 'tight');
+  test.each(['tight', 'brief', 'newest'])('an answer to a call on another channel comes all the same: %s', async on => {
+    const answers = await ask(await narrow(Big, {}), on);
     expect(answers.map(answer => (answer as Uint8Array)[0])).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('an answer that its channel drops later is given up, and its caller told', async () => {
+    const own = await narrow(Big, {});
+    let open!: () => void;
+    gate = new Promise(resolve => {
+      open = resolve;
+    });
+    const big = await own.finish(own.host('a').node.spawn(Big(), { on: 'b' }));
+    big.cast('block');
+    const outcomes: Promise<string>[] = [];
+    for (let n = 1; n <= 6; n++) {
+      const call = big.call('get', n, { channel: 'short' });
+      outcomes.push(
+        call.then(
+          () => 'answered',
+          (error: FoundationError) => error.code,
+        ),
+      );
+      await own.run(10);
+    }
+    // All are answered in one turn.
+    open();
+    expect(new Set(await own.finish(Promise.all(outcomes)))).toEqual(new Set(['answered', 'unknown-outcome']));
+    own.dispose();
+  });
+
+  test('an answer and a message to the actor whose number is that of the call do not replace each other', async () => {
+    const own = await narrow(Big, {});
+    const near = await own.finish(own.host('a').node.spawn(Big()));
+    const big = await own.finish(own.host('a').node.spawn(Big(), { on: 'b' }));
+    const calls: Promise<unknown>[] = [];
+    for (let n = 0; n < 2 * near.pid.id; n++)
+      calls.push(big.call('poke', near, { channel: 'newest', partition: `call ${n}` }));
+    expect(await own.finish(Promise.all(calls))).toHaveLength(2 * near.pid.id);
+    own.dispose();
   });
 
   test('an answer on data is given up, and its caller told', async () => {

@@ -1,5 +1,5 @@
 import { type ActorSystem, type Answer, FoundationError, type Sender } from '@foundation-ts/core';
-import type { Peer } from '@foundation-ts/transport';
+import type { Peer, SendResult } from '@foundation-ts/transport';
 import { DATA, wire } from '../wire.js';
 import { answerLost, rerooted, withoutPayload } from './routing-errors.js';
 import type { Trails } from './trails.js';
@@ -55,16 +55,31 @@ export class RemoteAnswer implements Answer {
   }
 
   #send(message: unknown[]): void {
-    let result = this.#peer.send(this.#channel, message, this.#id);
-    if (result === 'full' && this.#channel !== DATA) result = this.#peer.send(DATA, message, this.#id);
-    if (result === 'full') result = this.#peer.send(DATA, [wire.fail, this.#id, answerLost()], this.#id);
-    if (this.by !== undefined) this.#trails?.sent(this.by, this.#peer, false);
+    const peer = this.#peer;
+    let result =
+      this.#channel === DATA
+        ? peer.send(DATA, message, this.#partition)
+        : peer.send(this.#channel, message, this.#partition, () => this.#lost());
+    if (result === 'dropped' || (result === 'full' && this.#channel !== DATA))
+      result = peer.send(DATA, message, this.#partition);
+    if (result === 'full' || result === 'dropped') result = this.#lost();
+    if (this.by !== undefined) this.#trails?.sent(this.by, peer, false);
     if (result !== 'full') return;
-    void this.#peer.close(
+    void peer.close(
       new FoundationError(
         'not-delivered',
-        `The queue to '${this.#peer.identity.name}' is full: an answer could not be sent.`,
+        `The queue to '${peer.identity.name}' is full: an answer could not be sent.`,
       ),
     );
+  }
+
+  /** Of its own: those of messages are the numbers of actors, and a channel may let the newer of a partition take the place of the older. */
+  get #partition(): number {
+    return -this.#id;
+  }
+
+  /** The answer was given up. */
+  #lost(): SendResult {
+    return this.#peer.send(DATA, [wire.fail, this.#id, answerLost()], this.#partition);
   }
 }

@@ -98,14 +98,16 @@ export class Session implements Peer {
     if (this.#state !== 'up') return 'closed';
     const parts = this.#encode(channel, message);
     const { route, essential } = this.#settings;
-    this.routed = route === undefined ? channel : route(channel, message, parts.bytes);
-    const connections = this.channels.of(this.routed);
+    const routed = route === undefined ? channel : route(channel, message, parts.bytes);
+    const connections = this.channels.of(routed);
     const connection = (
       connections.length === 1 ? connections[0] : connections[connectionIndex(partition, connections.length)]
     ) as ChannelConnection;
     let result = connection.push(parts, partition, onDropped);
     if (result === 'full' && essential?.(message) === true && connection.outbound.pushBeyond(parts, partition))
       result = 'sent';
+    // Whoever has heard of a message that was dropped may have sent meanwhile.
+    this.routed = routed;
     if (!this.#scheduled && result === 'sent') {
       this.#scheduled = true;
       queueMicrotask(this.#flush);
