@@ -346,6 +346,20 @@ describe('mutual TLS', () => {
     }
   });
 
+  test('does not show a key that was given in place of its path', () => {
+    const { cert, key, ca } = a as { cert: string; key: string; ca: string };
+    let error: Error | undefined;
+    try {
+      tlsFiles({ cert: 'a.pem', key, ca: 'ca.pem' })();
+    } catch (thrown) {
+      error = thrown as Error;
+    }
+    expect(error).toMatchObject({ code: 'invalid-option' });
+    expect(error?.message).toMatch(/'key' is 'a text in PEM form'; allowed: the path of a file/);
+    expect(error?.message).not.toContain('PRIVATE');
+    expect(() => tlsFiles({ cert, key: 'a.key', ca })).toThrow(/'cert' is 'a text in PEM form'/);
+  });
+
   test('reads files again when they were replaced', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tls-files-'));
     closers.push(() => rmSync(folder, { recursive: true }));

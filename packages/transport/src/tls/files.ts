@@ -23,6 +23,15 @@ export function tlsFiles(paths: TlsFiles): TlsProvider {
   for (const file of ['cert', 'key', 'ca'] as const) {
     if (typeof paths[file] !== 'string' || paths[file] === '') throw invalidOption(file, paths[file], 'a path');
   }
+  for (const file of files) {
+    // Never shown: it may be a key.
+    if (paths[file]?.includes('-----BEGIN') === true)
+      throw invalidOption(
+        file,
+        'a text in PEM form',
+        'the path of a file with that; texts go to the option tls itself',
+      );
+  }
   let version: string | undefined;
   let options: TlsOptions | undefined;
   return () => {
