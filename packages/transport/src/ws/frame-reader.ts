@@ -16,7 +16,7 @@ import {
   RESERVED,
   TEXT,
 } from './frames.js';
-import { Unmasking } from './unmasking.js';
+import { Masking } from './masking.js';
 
 /** A message that spans chunks gets at most this much memory before its bytes have come, bytes. */
 const FIRST_ALLOCATION = 128 * 1024;
@@ -54,7 +54,7 @@ export class WsFrameReader {
   readonly #masked: boolean;
   readonly #reused: boolean;
   readonly #events: WsFrameReaderEvents;
-  readonly #unmasking = new Unmasking();
+  readonly #masking = new Masking();
   readonly #header = Buffer.alloc(MAX_HEADER);
   #headerFilled = 0;
   /** Of the header that is being read, as its first two bytes say. */
@@ -198,7 +198,7 @@ export class WsFrameReader {
       this.#fail(wrong);
       return;
     }
-    if (this.#masked) this.#unmasking.begin(header, start + this.#headerBytes - KEY_BYTES);
+    if (this.#masked) this.#masking.begin(header, start + this.#headerBytes - KEY_BYTES);
     if (this.#opcode >= CLOSE) this.#beginControl(length);
     else this.#beginData(length);
   }
@@ -224,7 +224,7 @@ export class WsFrameReader {
 
   #readPayload(chunk: Buffer, position: number, reused: boolean): number {
     const end = Math.min(chunk.length, position + this.#left);
-    if (this.#masked) this.#unmasking.run(chunk, position, end);
+    if (this.#masked) this.#masking.inPlace(chunk, position, end);
     this.#left -= end - position;
     if (this.#opcode >= CLOSE) {
       this.#controlFilled += chunk.copy(this.#control, this.#controlFilled, position, end);

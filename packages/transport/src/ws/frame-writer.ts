@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { BINARY, FIN, KEY_BYTES, MASKED, MAX_HEADER } from './frames.js';
+import { Masking } from './masking.js';
 
 /** Random bytes that are fetched at once. */
 const RANDOM_BYTES = 8 * 1024;
@@ -18,6 +19,7 @@ export class WsFrameWriter {
   readonly #random = Buffer.allocUnsafeSlow(RANDOM_BYTES);
   #randomAt = RANDOM_BYTES;
   readonly #free: Buffer[] = [];
+  readonly #masking = new Masking();
 
   /** @param masks - as the side that dialled has to */
   constructor(socket: Socket, masks: boolean) {
@@ -40,9 +42,8 @@ export class WsFrameWriter {
     frame.set(payload, 2 + key);
     if (this.#masks) {
       this.#writeKey(frame, 2);
-      for (let index = 0; index < payload.length; index++) {
-        frame[6 + index] = (frame[6 + index] as number) ^ (frame[2 + (index & 3)] as number);
-      }
+      this.#masking.begin(frame, 2);
+      this.#masking.inPlace(frame, 2 + key, frame.length);
     }
     this.#socket.write(frame);
   }
@@ -62,18 +63,18 @@ export class WsFrameWriter {
   #writeMasked(head: Uint8Array, body: Uint8Array | undefined): void {
     const length = head.length + (body?.length ?? 0);
     const header = headerBytes(length) + KEY_BYTES;
-    const reused = length > COPY_LIMIT && length + MAX_HEADER + KEY_BYTES <= REUSED_BYTES;
-    const memory = reused
-      ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(REUSED_BYTES))
-      : Buffer.allocUnsafe(length + MAX_HEADER + KEY_BYTES);
-    // The payload begins at a multiple of four of its ArrayBuffer.
-    const start = -(memory.byteOffset + header) & 3;
+    const room = length + MAX_HEADER + KEY_BYTES;
+    const reused = length > COPY_LIMIT && room <= REUSED_BYTES;
+    const memory = reused ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(REUSED_BYTES)) : Buffer.allocUnsafe(room);
+    // What is longer stands here as it stands there, as seen from multiples of four.
+    const before = body === undefined ? 0 : head.length;
+    const start = ((body ?? head).byteOffset - memory.byteOffset - header - before) & 3;
     const payload = start + header;
     writeHeader(memory, start, length, MASKED);
     this.#writeKey(memory, payload - KEY_BYTES);
-    memory.set(head, payload);
-    if (body !== undefined) memory.set(body, payload + head.length);
-    mask(memory, payload, length);
+    this.#masking.begin(memory, payload - KEY_BYTES);
+    this.#masking.copy(head, memory, payload);
+    if (body !== undefined) this.#masking.copy(body, memory, payload + head.length);
     const frame = memory.subarray(start, payload + length);
     if (reused) this.#socket.write(frame, () => this.#release(memory));
     else this.#socket.write(frame);
@@ -110,17 +111,5 @@ function writeHeader(frame: Buffer, at: number, length: number, masked: number):
     frame[at + 1] = masked | 127;
     frame.writeUInt32BE(Math.floor(length / 0x1_0000_0000), at + 2);
     frame.writeUInt32BE(length >>> 0, at + 6);
-  }
-}
-
-/** Masks `length` bytes from `start`, which is a multiple of four in the ArrayBuffer; the key stands in front of them. */
-function mask(memory: Buffer, start: number, length: number): void {
-  const whole = length >>> 2;
-  // Both in the machine's order of bytes, whichever that is.
-  const words = new Uint32Array(memory.buffer, memory.byteOffset + start - KEY_BYTES, whole + 1);
-  const key = words[0] as number;
-  for (let index = 1; index <= whole; index++) words[index] = (words[index] as number) ^ key;
-  for (let index = whole * 4; index < length; index++) {
-    memory[start + index] = (memory[start + index] as number) ^ (memory[start - KEY_BYTES + (index & 3)] as number);
   }
 }
