@@ -1,10 +1,18 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { FoundationError } from '@foundation-ts/core';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ChannelDeclaration, createCodec, type LostOutcome, type SendResult } from '../src/index.js';
+import {
+  type ChannelDeclaration,
+  type Connection,
+  createCodec,
+  type LostOutcome,
+  type SendResult,
+} from '../src/index.js';
 import type { FrameSink } from '../src/internal/frame-sink.js';
 import { Outbound, type OutboundInit } from '../src/internal/outbound.js';
+import { memory } from '../src/memory/index.js';
 import { type Node, World } from './world.js';
 
 const base: readonly ChannelDeclaration[] = [{ name: 'control' }, { name: 'data' }];
@@ -300,4 +308,109 @@ test('a fence comes behind what was sent on a channel while that was closed', as
   a.endpoint.openChannel({ name: 'extra' });
   await world.clock.advance(2_000);
   expect(a.peer('b').fence(['extra'], 'fence')).toBe(2);
+});
+
+describe('the same channel closed and opened again and again', () => {
+  const step = fc.record({
+    side: fc.constantFrom('a', 'b'),
+    what: fc.constantFrom('close', 'send', 'reopen', 'reopen'),
+    connections: fc.integer({ min: 1, max: 3 }),
+    reliability: fc.constantFrom('best-effort' as const, 'acknowledged' as const),
+    window: fc.constantFrom(4_096, 100_000),
+    wait: fc.integer({ min: 0, max: 25 }),
+  });
+
+  test('both sides come to the same, and each message arrives once, whoever does what when', async () => {
+    let runs = 0;
+    let renewed = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 10_000 }), async (steps, seed) => {
+        const world = new World(seed, { delay: 2, jitter: 4 });
+        const [a, b] = await world.pair({ channels: base });
+        const nodes = { a, b };
+        const sent = { a: [] as number[], b: [] as number[] };
+        for (const [number, { side, what, wait, ...options }] of steps.entries()) {
+          const { endpoint } = nodes[side];
+          const message = [number, 'x'.repeat(number % 3 === 0 ? 20_000 : 10)];
+          if (what !== 'send') endpoint.closeChannel('x');
+          if (what === 'reopen') endpoint.openChannel({ name: 'x', ...options });
+          const peer = endpoint.peers.get(side === 'a' ? 'b' : 'a');
+          if (what === 'send' && peer?.send('x', message, number % 4) === 'sent') sent[side].push(number);
+          await world.clock.advance(wait);
+        }
+        await world.clock.advance(10_000);
+        runs++;
+        // When one side opens the channel otherwise while the request of the other to join it is under way, the session is renewed.
+        if (!a.endpoint.peers.has('b')) {
+          renewed++;
+          await world.settled(a.endpoint.dial(b.address));
+          await world.clock.advance(10_000);
+        }
+        for (const [side, other] of [
+          ['a', b],
+          ['b', a],
+        ] as const) {
+          const got = other.messages.map(([, , message]) => (message as [number])[0]).sort((x, y) => x - y);
+          if (a.closed.length === 0) expect(got).toEqual(sent[side]);
+          expect([new Set(got).size, got.every(number => sent[side].includes(number))]).toEqual([got.length, true]);
+        }
+        const stats = (node: Node, of: string) =>
+          node
+            .peer(of)
+            .stats()
+            .map(({ channel, index }) => `${channel}${index}`)
+            .sort();
+        expect(stats(a, 'b')).toEqual(stats(b, 'a'));
+        expect(world.network.stats().connections).toBe(2 * stats(a, 'b').length);
+      }),
+      { numRuns: 200 },
+    );
+    expect(renewed).toBeLessThan(runs / 8);
+  });
+});
+
+test('a connection that is lost while its channel is being opened costs that attempt, and nothing else', async () => {
+  const world = new World(1, { delay: 5 });
+  const inner = memory({ network: world.network, host: 'a' });
+  const joined: Connection[] = [];
+  let late = 0;
+  const a = await world.node('a', {
+    channels: base,
+    transport: {
+      protocol: inner.protocol,
+      local: true,
+      listen: options => inner.listen(options),
+      dial: async (address, options) => {
+        const wait = late;
+        if (late > 0) late = 0;
+        if (wait > 0) await new Promise<void>(resolve => world.clock.setTimeout(resolve, wait));
+        const connection = await inner.dial(address, options);
+        joined.push(connection);
+        return connection;
+      },
+    },
+  });
+  const b = await world.node('b', { channels: base });
+  await world.settled(a.endpoint.dial(b.address));
+  await world.clock.advance(100);
+  joined.length = 0;
+  // The first of the two connections comes later than the second, which is lost meanwhile.
+  late = 60;
+  for (const { endpoint } of [a, b]) endpoint.openChannel({ name: 'extra', connections: 2 });
+  await world.clock.advance(55);
+  expect(joined.length).toBe(1);
+  void joined[0]?.close(new Error('lost'));
+  await world.clock.advance(5_000);
+  expect([a.closed, b.closed]).toEqual([[], []]);
+  for (const [node, of] of [
+    [a, 'b'],
+    [b, 'a'],
+  ] as const)
+    expect(
+      node
+        .peer(of)
+        .stats()
+        .map(({ channel }) => channel),
+    ).toEqual(['control', 'data', 'extra', 'extra']);
+  expect(world.network.stats().connections).toBe(8);
 });

@@ -41,6 +41,8 @@ export class ChannelConnection implements LinkOwner {
   readonly index: number;
   readonly priority: number;
   readonly acknowledged: boolean;
+  /** What it was made for. */
+  readonly agreed: AgreedChannel;
   readonly #session: Session;
   readonly #codec: Codec;
   readonly #inbound: Inbound;
@@ -92,6 +94,7 @@ export class ChannelConnection implements LinkOwner {
     this.index = index;
     this.priority = channel.priority;
     this.acknowledged = agreed.acknowledged;
+    this.agreed = agreed;
     this.#window = channel.window;
     this.#clock = settings.clock;
     const frame = Math.min(fragmentBytes + FRAGMENT_HEADER, channel.window >> 1);

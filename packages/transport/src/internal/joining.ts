@@ -38,6 +38,9 @@ export function joinChannel(
       proven: link => {
         if (!belongsTo(session, link))
           throw new FoundationError('conflict', 'Another node answers at the same address.');
+        // Once all have asked the other side may use the channel. Until then it can be left.
+        if (!session.channels.awaits(slot) || !session.channels.isCurrent(slot))
+          return link.fail(changed(slot.channel));
         link.settle(owner);
         const { channel, index } = slot;
         const proof = joiningProof(session, link.peer, channel, index);
@@ -46,7 +49,7 @@ export function joinChannel(
       control: (link, type, body) => {
         if (type === FRAME_REFUSE) return fail(decodeRefusal(body));
         if (type !== FRAME_BOUND) throw new FoundationError('protocol', 'The peer answered a binding wrongly.');
-        if (over || !session.open) return link.fail(lost());
+        if (over || !session.open || !session.channels.awaits(slot)) return link.fail(lost());
         slot.bind(link);
         if (connections.every(each => each.bound)) {
           over = true;
@@ -77,4 +80,8 @@ export function joinChannel(
       })
       .catch(fail);
   }
+}
+
+function changed(channel: string): FoundationError {
+  return new FoundationError('noconnection', `The channel '${channel}' was closed, or opened otherwise, meanwhile.`);
 }

@@ -111,9 +111,21 @@ export class SessionChannels {
       if (agreed === undefined) return undefined;
       connections = this.#connections(agreed);
       this.#joining.set(name, connections);
+      this.#limit(name, connections);
     }
     const slot = connections[index];
     return slot?.bound === true ? undefined : slot;
+  }
+
+  /** Whether that connection of a channel that is being opened is still awaited. */
+  awaits(slot: ChannelConnection): boolean {
+    return this.#joining.get(slot.channel)?.includes(slot) === true;
+  }
+
+  /** Whether neither side has closed the channel, or opened it otherwise, since that connection of it was begun. */
+  isCurrent({ channel, agreed }: ChannelConnection): boolean {
+    const now = this.#agreed(channel);
+    return now !== undefined && now.channel === agreed.channel && isSame(now, agreed);
   }
 
   /** A further connection stands. */
@@ -127,13 +139,13 @@ export class SessionChannels {
     for (const each of connections) this.#rise(each);
     for (const each of connections) each.release();
     this.#emit('transport.channel.opened', slot.channel);
-    // It may have been closed meanwhile.
+    // It may have been closed meanwhile, or opened otherwise.
     this.#reconcile();
   }
 
   /** A channel's connection is over. @returns whether the session goes on */
   lost(slot: ChannelConnection): boolean {
-    if (this.#joining.get(slot.channel)?.includes(slot) === true) {
+    if (this.awaits(slot)) {
       this.#failed(slot.channel);
       return true;
     }
@@ -165,8 +177,8 @@ export class SessionChannels {
   #reconcile(): void {
     if (!this.#session.open) return;
     const first = this.slots[0]?.channel;
-    for (const name of [...this.#byName.keys()]) {
-      if (this.#agreed(name) !== undefined) continue;
+    for (const [name, [connection]] of [...this.#byName]) {
+      if (connection === undefined || this.isCurrent(connection)) continue;
       if (name === first) {
         // What the session itself speaks on can't be taken from it: the next one is without that channel.
         void this.#session.close();
@@ -175,7 +187,11 @@ export class SessionChannels {
       this.retire(name);
     }
     const { settings, target } = this.#init;
-    if (target === undefined) return;
+    if (target === undefined) {
+      for (const [name, [connection]] of [...this.#joining])
+        if (connection !== undefined && !this.isCurrent(connection)) this.#failed(name);
+      return;
+    }
     for (const { name } of settings.channels) {
       const agreed = this.#joining.has(name) ? undefined : this.#openable(name);
       if (agreed === undefined) continue;
@@ -192,12 +208,26 @@ export class SessionChannels {
     const reason = error ?? new FoundationError('noconnection', `A connection of the channel '${name}' was lost.`);
     for (const slot of connections) slot.abandon(reason);
     if (this.#init.target === undefined || !this.#session.open) return;
+    if (!connections.every(slot => this.isCurrent(slot))) {
+      this.#reconcile();
+      return;
+    }
     this.#init.settings.log.warn(
       { peer: this.#session.identity.name, channel: name },
       `the channel could not be opened, and is tried again: ${reason.message}`,
     );
     this.#retry?.cancel();
     this.#retry = this.#init.settings.clock.setTimeout(() => this.#reconcile(), RETRY, { unref: true });
+  }
+
+  /** The side that dials may have another idea of how many connections there are, when one of both has just opened the channel otherwise. */
+  #limit(name: string, connections: readonly ChannelConnection[]): void {
+    const { clock, limits } = this.#init.settings;
+    const onTimeout = (): void => {
+      if (this.#joining.get(name) !== connections) return;
+      this.#failed(name, new FoundationError('timeout', `The channel '${name}' did not stand in time.`));
+    };
+    clock.setTimeout(onTimeout, limits.sessionTimeout, { unref: true });
   }
 
   #agreed(name: string): AgreedChannel | undefined {
@@ -234,4 +264,13 @@ export class SessionChannels {
   #emit(event: string, channel: string): void {
     this.#init.settings.telemetry.emit(event, { count: 1 }, { peer: this.#session.identity.name, channel });
   }
+}
+
+/** Whether both sides would make the same connections. */
+function isSame(left: AgreedChannel, right: AgreedChannel): boolean {
+  return (
+    left.connections === right.connections &&
+    left.peerWindow === right.peerWindow &&
+    left.acknowledged === right.acknowledged
+  );
 }
