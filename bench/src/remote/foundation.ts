@@ -1,8 +1,6 @@
 import { ClusterNode } from '@foundation-ts/cluster';
 import { actor, silentLog } from '@foundation-ts/core';
 import type { Transport } from '@foundation-ts/transport';
-import { tcp } from '@foundation-ts/transport/tcp';
-import { ws } from '@foundation-ts/transport/ws';
 import type { Link, Side } from './link.js';
 import { Work } from './work.js';
 
@@ -44,13 +42,13 @@ export async function dialWorker(node: ClusterNode, where: string, told: () => v
   };
 }
 
-/** Two nodes as they come. */
-function nodes(transport: () => Transport): Side {
+/** Two nodes as they come; a process loads one transport only. */
+function nodes(transport: () => Promise<Transport>): Side {
   return {
-    serve: async () => JSON.stringify((await startBenchNode('server', transport())).address),
-    dial: async (where, told) => dialWorker(await startBenchNode('client', transport()), where, told),
+    serve: async () => JSON.stringify((await startBenchNode('server', await transport())).address),
+    dial: async (where, told) => dialWorker(await startBenchNode('client', await transport()), where, told),
   };
 }
 
-export const overTcp: Side = nodes(() => tcp());
-export const overWs: Side = nodes(() => ws());
+export const overTcp: Side = nodes(async () => (await import('@foundation-ts/transport/tcp')).tcp());
+export const overWs: Side = nodes(async () => (await import('@foundation-ts/transport/ws')).ws());

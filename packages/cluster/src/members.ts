@@ -55,6 +55,9 @@ export class Members {
   readonly #table: MembershipTable;
   readonly #detector: FailureDetector;
   readonly #peers = new Map<string, Peer>();
+  /** What {@link peer} was asked for last. */
+  #latestName: string | undefined;
+  #latestPeer: Peer | undefined;
   readonly #sights = new Map<string, Sight>();
   readonly #heard = new Set<string>();
   /** The last of those. */
@@ -98,7 +101,16 @@ export class Members {
 
   /** The connection with a member, if one stands. */
   peer(name: string): Peer | undefined {
-    return this.#peers.get(name);
+    if (name !== this.#latestName) {
+      this.#latestName = name;
+      this.#latestPeer = this.#peers.get(name);
+    }
+    return this.#latestPeer;
+  }
+
+  #forgetPeer(name: string): void {
+    this.#peers.delete(name);
+    this.#latestName = undefined;
   }
 
   /** How many members a connection stands with. */
@@ -171,6 +183,7 @@ export class Members {
     if (old !== undefined && old !== peer)
       void old.close(new FoundationError('conflict', `'${name}' has come back as a new incarnation.`));
     this.#peers.set(name, peer);
+    this.#latestName = undefined;
     const known = this.#table.get(name);
     const sight = this.#sights.get(name);
     const isNew = sight?.incarnation !== incarnation;
@@ -191,7 +204,7 @@ export class Members {
   /** A connection with a peer is over; whether the member is gone is another question. */
   peerDown(peer: Peer): void {
     const { name, incarnation } = peer.identity;
-    if (this.#peers.get(name) === peer) this.#peers.delete(name);
+    if (this.#peers.get(name) === peer) this.#forgetPeer(name);
     const sight = this.#sights.get(name);
     this.#host.lost(peer);
     this.#probesFor.delete(name);
@@ -360,7 +373,7 @@ export class Members {
     this.#sights.delete(member.name);
     const peer = this.#peers.get(member.name);
     const stands = peer !== undefined && peer.identity.incarnation === member.incarnation;
-    if (stands) this.#peers.delete(member.name);
+    if (stands) this.#forgetPeer(member.name);
     if (stands && type === 'left') {
       // Answers and signals that it sent before are still under way, and it closes the connection itself.
       const limit = this.#system.clock.setTimeout(() => void peer.close(), DRAIN_TIMEOUT_MS, { unref: true });

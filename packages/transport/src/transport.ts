@@ -83,6 +83,11 @@ export interface ConnectionEvents {
   /** A frame has arrived. The bytes belong to the receiver from then on and are never written again by the transport. */
   frame(bytes: Uint8Array): void;
   /**
+   * A frame has arrived whole in memory that the transport uses again: it is valid until the call returns. A transport may offer frames so, to save a copy.
+   * @returns false: not taken; the transport reports it by {@link ConnectionEvents.frame} then, in memory of its own
+   */
+  lend?(bytes: Uint8Array): boolean;
+  /**
    * Of a frame of `bytes` the first {@link PLACE_HEAD_BYTES} are there: where is the rest to go? A transport may ask, so that it need not collect
    * the frame in memory of its own.
    * @param head - the first {@link PLACE_HEAD_BYTES}; not to be kept

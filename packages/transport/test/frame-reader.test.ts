@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SpareMemory } from '../src/internal/spare-memory.js';
 import { FrameReader } from '../src/tcp/frame-reader.js';
 import { PLACE_HEAD_BYTES } from '../src/transport.js';
 
@@ -34,7 +35,8 @@ describe('a reader of frames', () => {
           reads,
           fc.array(fc.boolean(), { maxLength: 40 }),
           fc.array(fc.boolean(), { maxLength: 40 }),
-          (sizes, cuts, pausesAfter, places) => {
+          fc.array(fc.boolean(), { maxLength: 40 }),
+          (sizes, cuts, pausesAfter, places, borrows) => {
             const sent = sizes.map(frameOf);
             const stream = streamOf(sent);
             const memory = Buffer.alloc(256 * 1024);
@@ -42,6 +44,7 @@ describe('a reader of frames', () => {
             const got: Uint8Array[] = [];
             let place: { whole: Uint8Array } | undefined;
             let asked = 0;
+            let lent = 0;
             let paused = false;
             const took = (frame: Uint8Array): void => {
               expect(paused).toBe(false);
@@ -50,8 +53,14 @@ describe('a reader of frames', () => {
               paused = true;
               reader.pause();
             };
-            const reader = new FrameReader(1 << 20, reused, {
+            const reader = new FrameReader(1 << 20, reused ? new SpareMemory() : undefined, {
               frame: took,
+              lend: frame => {
+                expect(reused).toBe(true);
+                if (borrows[lent++ % 40] !== true) return false;
+                took(Buffer.from(frame));
+                return true;
+              },
               place: (head, bytes) => {
                 if (places[asked++ % 40] !== true) return undefined;
                 const whole = new Uint8Array(bytes);

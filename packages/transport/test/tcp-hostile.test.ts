@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { type Address, silentLog, systemClock, systemRandom, Telemetry } from '@foundation-ts/core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCodec, Endpoint, type Peer } from '../src/index.js';
+import { SpareMemory } from '../src/internal/spare-memory.js';
 import { FrameReader } from '../src/tcp/frame-reader.js';
 import { tcp } from '../src/tcp/index.js';
 
@@ -134,9 +135,10 @@ describe('a frame reader', () => {
     const codes: string[] = [];
     let asked = 0;
     let placed = Buffer.alloc(0);
-    const reader = new FrameReader(limit, reused, {
+    const reader = new FrameReader(limit, reused ? new SpareMemory() : undefined, {
       // Kept as it is: nobody may write it again.
       frame: bytes => frames.push(bytes as Buffer),
+      lend: () => false,
       // Every second long frame has a place of its own.
       place: (head, bytes) => {
         if (asked++ % 2 > 0) return undefined;

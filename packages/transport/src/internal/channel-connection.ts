@@ -13,6 +13,7 @@ import {
   FRAME_FRAGMENT,
   FRAME_GOODBYE,
   FRAME_HEADER,
+  FRAME_LAST,
   FRAME_OFFERS,
   FRAME_PING,
   FRAME_PONG,
@@ -301,6 +302,10 @@ export class ChannelConnection implements LinkOwner {
     if (this.#heldBytes > this.#window + SLACK)
       throw new FoundationError('protocol', 'The peer sent more than its credit allows.');
     this.#held.push(frame);
+  }
+
+  borrows(type: number): boolean {
+    return type >= FRAME_BATCH && type <= FRAME_LAST && this.#risen && this.#held.length === 0;
   }
 
   place(head: Uint8Array, bytes: number): Uint8Array | undefined {

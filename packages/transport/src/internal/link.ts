@@ -35,6 +35,8 @@ export interface LinkOwner {
   control(link: Link, type: number, body: unknown): void;
   /** A frame of a channel; the header has been checked. */
   data(link: Link, type: number, frame: Uint8Array): void;
+  /** Whether {@link LinkOwner.data} takes frames of that type that are valid until it returns. */
+  borrows?(type: number): boolean;
   /** As `place` of `ConnectionEvents`, for a fragment that is next in order. */
   place?(head: Uint8Array, bytes: number): Uint8Array | undefined;
   /** That fragment is there. */
@@ -175,6 +177,13 @@ export class Link implements ConnectionEvents, FrameSink {
     } catch (error) {
       this.fail(asProtocolError(error, this));
     }
+  }
+
+  lend(bytes: Uint8Array): boolean {
+    const plain = this.#handshake === undefined && this.#shaken === undefined && bytes.length >= FRAME_HEADER;
+    if (!plain || this.owner.borrows?.(bytes[1] as number) !== true) return false;
+    this.frame(bytes);
+    return true;
   }
 
   place(head: Uint8Array, bytes: number): Uint8Array | undefined {

@@ -19,10 +19,12 @@ type Bytes = Buffer & {
 };
 
 const NOTHING = Buffer.alloc(0) as Bytes;
+const NO_VIEW: DataView = new DataView(new ArrayBuffer(0));
 
 /** Checks and decodes batches of plain messages in one pass: the counterpart of `PlainWriter`. */
 export class PlainReader {
   #bytes: Bytes = NOTHING;
+  #view: DataView = NO_VIEW;
   #at = 0;
   #end = 0;
   #rest = 0;
@@ -36,6 +38,7 @@ export class PlainReader {
     }
     if (count > source.length - start) return undefined;
     this.#bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength) as Bytes;
+    this.#view = new DataView(source.buffer, source.byteOffset, source.byteLength);
     this.#at = start;
     this.#end = source.length;
     try {
@@ -49,6 +52,7 @@ export class PlainReader {
       return undefined;
     } finally {
       this.#bytes = NOTHING;
+      this.#view = NO_VIEW;
     }
   }
 
@@ -145,9 +149,16 @@ export class PlainReader {
     const to = at + length;
     const bytes = this.#bytes;
     if (length <= KNOWN_CHARACTERS) return this.#shortText(at, to);
-    let seen = length > LOOP_BYTES ? 0x80 : 0;
-    if (seen === 0) for (let index = at; index < to; index++) seen |= bytes[index] as number;
-    return seen < 0x80 ? bytes.latin1Slice(at, to) : this.#otherText(at, to);
+    return length <= LOOP_BYTES && this.#isAscii(at, to) ? bytes.latin1Slice(at, to) : this.#otherText(at, to);
+  }
+
+  /** @param to - at least four bytes behind `at` */
+  #isAscii(at: number, to: number): boolean {
+    const view = this.#view;
+    // The last four may overlap the four before.
+    let seen = view.getInt32(to - 4);
+    for (let index = at; index < to - 4; index += 4) seen |= view.getInt32(index);
+    return (seen & 0x8080_8080) === 0;
   }
 
   #shortText(at: number, to: number): string {

@@ -1,4 +1,5 @@
 import { type OnReadOpts, Socket } from 'node:net';
+import { SpareMemory } from './spare-memory.js';
 
 /** What one read of a socket takes at most, bytes. */
 const READ_BYTES = 256 * 1024;
@@ -12,6 +13,7 @@ const TURN_BYTES = 512 * 1024;
 /** Memory that all connections of one transport read into, one after the other. */
 export class ReadMemory {
   readonly buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly spares: SpareMemory = new SpareMemory();
 }
 
 /**
@@ -23,6 +25,7 @@ export class ReusedReads {
   receive: (chunk: Buffer) => void = () => {};
   /** For `connect`. */
   readonly onread: OnReadOpts;
+  readonly spares: SpareMemory;
 
   /** Goes on reading in the next turn. */
   resume: () => void = () => {};
@@ -37,6 +40,7 @@ export class ReusedReads {
   /** @param turnBytes - what one turn reads at most, and what one read brings with it */
   constructor(memory: ReadMemory, turnBytes: number = TURN_BYTES) {
     this.#turnBytes = turnBytes;
+    this.spares = memory.spares;
     this.onread = {
       buffer: memory.buffer,
       callback: (bytes, buffer) => {

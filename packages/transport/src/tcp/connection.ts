@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import { type BusyWait, SHORT_BYTES } from '../internal/busy-wait.js';
 import { lost } from '../internal/lost.js';
 import type { ReusedReads } from '../internal/reused-reads.js';
 import type { OpenSocket } from '../internal/socket-client.js';
@@ -17,6 +18,7 @@ export interface TcpConnectionInit {
   readonly linger: number;
   /** What the socket was made to read with; undefined: it has `data` events. */
   readonly reads: ReusedReads | undefined;
+  readonly busyWait: BusyWait;
 }
 
 /** A connection over one socket. Everything sent in a turn of the event loop goes out as one write. */
@@ -28,6 +30,7 @@ export class TcpConnection implements Connection {
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #reads: ReusedReads | undefined;
+  readonly #busyWait: BusyWait;
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   #events: ConnectionEvents | undefined;
@@ -50,11 +53,13 @@ export class TcpConnection implements Connection {
     this.#clock = init.clock;
     this.#linger = init.linger;
     this.#reads = reads;
+    this.#busyWait = init.busyWait;
     this.#writer = new FrameWriter(slab);
-    this.#reader = new FrameReader(maxFrameBytes, reads !== undefined, {
+    this.#reader = new FrameReader(maxFrameBytes, reads?.spares, {
       frame: frame => {
         if (this.#state === 'open') this.#events?.frame(frame);
       },
+      lend: frame => this.#state === 'open' && this.#events?.lend?.(frame) === true,
       place: (head, bytes) => (this.#state === 'open' ? this.#events?.place?.(head, bytes) : undefined),
       placed: () => {
         if (this.#state === 'open') this.#events?.placed?.();
@@ -152,6 +157,7 @@ export class TcpConnection implements Connection {
   readonly #flush = (): void => {
     this.#flushing = false;
     if (this.#state !== 'open') return;
+    if (this.#writer.bytes <= SHORT_BYTES) this.#busyWait.sent();
     const chunks = this.#writer.take();
     const socket = this.#socket;
     let accepted = true;
@@ -168,7 +174,9 @@ export class TcpConnection implements Connection {
   };
 
   #onData(chunk: Buffer): void {
-    if (this.#state === 'open') this.#reader.push(chunk);
+    if (this.#state !== 'open') return;
+    if (chunk.length <= SHORT_BYTES) this.#busyWait.received();
+    this.#reader.push(chunk);
   }
 
   #onDrain(): void {

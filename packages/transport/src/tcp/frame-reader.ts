@@ -1,4 +1,5 @@
 import { FoundationError } from '@foundation-ts/core';
+import { SPARE_BYTES, type SpareMemory } from '../internal/spare-memory.js';
 import { type ConnectionEvents, PLACE_HEAD_BYTES } from '../transport.js';
 
 /** Bytes of the length in front of each frame. */
@@ -9,7 +10,7 @@ const FIRST_ALLOCATION = 128 * 1024;
 const PLACE_BYTES = 4 * 1024;
 
 /** Takes what a {@link FrameReader} reads. */
-export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'frame' | 'place' | 'placed'>> {
+export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'frame' | 'lend' | 'place' | 'placed'>> {
   /** Once, for a length of 0 (`protocol`) or over the limit (`too-large`); nothing is read after it. */
   invalid(error: FoundationError): void;
 }
@@ -21,12 +22,14 @@ export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'fram
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
-  readonly #reused: boolean;
+  readonly #spares: SpareMemory | undefined;
   readonly #events: FrameReaderEvents;
   readonly #header = Buffer.alloc(PREFIX_BYTES);
   #headerFilled = 0;
   #length = -1;
   #partial: Buffer | undefined;
+  /** The partial frame is in memory that is used again. */
+  #spare = false;
   /** Where the receiver wants the frame, without its head. */
   #place: Uint8Array | undefined;
   #filled = 0;
@@ -35,10 +38,10 @@ export class FrameReader {
   #reading = false;
   #broken = false;
 
-  /** @param reused - chunks are valid only until {@link push} returns */
-  constructor(maxFrameBytes: number, reused: boolean, events: FrameReaderEvents) {
+  /** @param spares - given where chunks are valid only until {@link push} returns */
+  constructor(maxFrameBytes: number, spares: SpareMemory | undefined, events: FrameReaderEvents) {
     this.#maxFrameBytes = maxFrameBytes;
-    this.#reused = reused;
+    this.#spares = spares;
     this.#events = events;
   }
 
@@ -125,7 +128,7 @@ export class FrameReader {
     const length = this.#length;
     const available = chunk.length - position;
     if (this.#partial === undefined) {
-      if (available < length || this.#reused) {
+      if (available < length || this.#spares !== undefined) {
         this.#filled = 0;
         if (length >= PLACE_BYTES && available >= PLACE_HEAD_BYTES) {
           const behind = position + PLACE_HEAD_BYTES;
@@ -135,20 +138,30 @@ export class FrameReader {
       }
       if (available >= length) {
         this.#length = -1;
-        this.#events.frame(this.#kept(chunk.subarray(position, position + length)));
+        this.#report(chunk.subarray(position, position + length));
         return position + length;
       }
-      this.#partial = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
+      this.#spare = this.#spares !== undefined && length <= SPARE_BYTES;
+      this.#partial =
+        this.#spare && this.#spares !== undefined
+          ? this.#spares.take()
+          : Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
     }
     const taken = Math.min(length - this.#filled, available);
     this.#reserve(this.#filled + taken);
     chunk.copy(this.#partial, this.#filled, position, position + taken);
     this.#filled += taken;
     if (this.#filled === length) {
-      const frame = this.#partial;
+      const memory = this.#partial;
+      const frame = memory.length === length ? memory : memory.subarray(0, length);
       this.#partial = undefined;
       this.#length = -1;
-      this.#events.frame(frame.length === length ? frame : frame.subarray(0, length));
+      if (this.#spare) {
+        this.#report(frame);
+        this.#spares?.give(memory);
+      } else {
+        this.#events.frame(frame);
+      }
     }
     return position + taken;
   }
@@ -165,8 +178,13 @@ export class FrameReader {
     return end;
   }
 
+  #report(frame: Buffer): void {
+    if (this.#spares === undefined) this.#events.frame(frame);
+    else if (!this.#events.lend(frame)) this.#events.frame(Buffer.from(frame));
+  }
+
   #kept(bytes: Buffer): Buffer {
-    return this.#reused ? Buffer.from(bytes) : bytes;
+    return this.#spares === undefined ? bytes : Buffer.from(bytes);
   }
 
   #reserve(bytes: number): void {

@@ -1,6 +1,7 @@
 import { type Address, type Clock, checkKeys, invalidOption, systemClock } from '@foundation-ts/core';
 import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
+import { BusyWait, DEFAULT_BUSY_WAIT, MAX_BUSY_WAIT } from '../internal/busy-wait.js';
 import { attemptDial } from '../internal/dial-attempt.js';
 import { ReadMemory, ReusedReads } from '../internal/reused-reads.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
@@ -21,6 +22,11 @@ export interface TcpInit {
   readonly clock?: Clock;
   /** How long an orderly close waits for the other side to take what was sent, milliseconds; default 5,000. */
   readonly linger?: number;
+  /**
+   * How many turns of the event loop, some 1.5 µs each, the process stays awake after something short was sent or has come, for what comes
+   * next; default 32, 0 lets it sleep at once. Calls one after another over loopback are four times as quick for it. While nothing comes in that time it is tried ever more seldom.
+   */
+  readonly busyWait?: number;
 }
 
 const PROTOCOL = 'tcp';
@@ -31,10 +37,13 @@ const PROTOCOL = 'tcp';
  * @throws FoundationError `invalid-option`, also for certificates that can't be used
  */
 export function tcp(init: TcpInit = {}): Transport {
-  checkKeys('tcp', init, ['tls', 'clock', 'linger']);
-  const { clock = systemClock, linger = DEFAULT_LINGER, tls } = init;
+  checkKeys('tcp', init, ['tls', 'clock', 'linger', 'busyWait']);
+  const { clock = systemClock, linger = DEFAULT_LINGER, tls, busyWait = DEFAULT_BUSY_WAIT } = init;
   if (typeof linger !== 'number' || !(linger >= 0)) throw invalidOption('linger', linger, 'milliseconds, from 0');
-  return new TcpTransport(clock, linger, tls === undefined ? undefined : new Credentials(tls));
+  if (!Number.isInteger(busyWait) || busyWait < 0 || busyWait > MAX_BUSY_WAIT) {
+    throw invalidOption('busyWait', busyWait, `turns of the event loop, an integer from 0 to ${MAX_BUSY_WAIT}`);
+  }
+  return new TcpTransport(clock, linger, tls === undefined ? undefined : new Credentials(tls), new BusyWait(busyWait));
 }
 
 class TcpTransport implements Transport {
@@ -43,11 +52,13 @@ class TcpTransport implements Transport {
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #credentials: Credentials | undefined;
+  readonly #busyWait: BusyWait;
   readonly #slab = new Slab();
   /** TLS reads by itself. */
   readonly #memory: ReadMemory | undefined;
 
-  constructor(clock: Clock, linger: number, credentials: Credentials | undefined) {
+  constructor(clock: Clock, linger: number, credentials: Credentials | undefined, busyWait: BusyWait) {
+    this.#busyWait = busyWait;
     this.#clock = clock;
     this.#linger = linger;
     this.#credentials = credentials;
@@ -100,6 +111,7 @@ class TcpTransport implements Transport {
       maxFrameBytes,
       linger: this.#linger,
       reads,
+      busyWait: this.#busyWait,
     });
   }
 }
