@@ -234,6 +234,9 @@ export function fragmentBody(id: number, total: number, piece: Uint8Array): Buff
   return Buffer.concat([header, piece]);
 }
 
+/** Numbers of calls that ask whether somebody still answers. */
+const PROBES = 1_000_000;
+
 /** A peer that has proven itself and speaks the protocol frame by frame, as it likes. */
 export class RawPeer {
   readonly link: RawSocket;
@@ -243,6 +246,8 @@ export class RawPeer {
   /** Bytes that the victim lets us send. */
   credit = 256 * 1024;
   readonly received: unknown[][] = [];
+  /** Calls and spawns of this peer that succeeded, but for what {@link answers} asks. */
+  successes = 0;
   #owed = 0;
   #wake: (() => void) | undefined;
 
@@ -339,6 +344,7 @@ export class RawPeer {
           for (const message of codec.decodeBatch(copy, 13, copy.readUInt32BE(9)) as unknown[][]) {
             if (message[0] === 30) void this.batch([[31]]);
             else if (message[0] === 4 || message[0] === 5) this.received.push(message);
+            if (message[0] === 4 && (message[1] as number) < PROBES) this.successes++;
           }
         } catch {
           // A ref among them, for instance: nobody here asks for it.
@@ -385,7 +391,7 @@ export class RawPeer {
 
   /** Whether the victim still answers this peer. */
   async answers(within = 5_000): Promise<boolean> {
-    const id = 1_000_000 + this.sequence;
+    const id = PROBES + this.sequence;
     await this.batch([[2, id, '$echo', 'echo', 'still there?', within]]);
     const end = performance.now() + within;
     while (this.open && performance.now() < end) {
