@@ -18,6 +18,7 @@ import {
   FRAME_PING,
   FRAME_PONG,
   FRAME_READY,
+  FRAME_REFUSE,
   FRAME_RESUME,
   FRAME_RETIRE,
   FRAME_START,
@@ -26,7 +27,7 @@ import {
 } from './frames.js';
 import { InOrder } from './in-order.js';
 import { type Assembled, Inbound } from './inbound.js';
-import { decodeOffers } from './introduction.js';
+import { decodeOffers, decodeRefusal } from './introduction.js';
 import type { Link, LinkOwner } from './link.js';
 import { type Counters, Outbound } from './outbound.js';
 import { ReceiveWindow } from './receive-window.js';
@@ -274,7 +275,13 @@ export class ChannelConnection implements LinkOwner {
     throw new FoundationError('protocol', 'The peer proved itself twice.');
   }
 
-  control(_link: Link, type: number, body: unknown): void {
+  control(link: Link, type: number, body: unknown): void {
+    if (type === FRAME_REFUSE) {
+      const said = decodeRefusal(body);
+      const why = `Node '${this.#session.identity.name}' ended the session: ${said.message} (${said.code})`;
+      link.refused(new FoundationError('noconnection', why, { cause: said }));
+      return;
+    }
     if (type === FRAME_OFFERS && this.#risen && this === this.#session.slots[0]) {
       this.#session.channels.offered(decodeOffers(body));
       return;

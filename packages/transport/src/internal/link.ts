@@ -157,11 +157,20 @@ export class Link implements ConnectionEvents, FrameSink {
     this.#end(error);
   }
 
-  /** Closes at once. */
+  /** Closes at once; a peer that has proven itself, and sent what it must not, is told first. */
   fail(reason: Error): void {
     if (this.#closed) return;
+    if (this.#proven !== undefined && isBreach(reason)) {
+      this.refuse(reason);
+      return;
+    }
     void this.#connection.close(reason);
     this.#finish(reason);
+  }
+
+  /** The other side has said why it closes. */
+  refused(reason: FoundationError): void {
+    if (!this.#closed) this.#end(reason);
   }
 
   /** Closes after what was sent; the owner hears of it when it has happened. */
@@ -313,6 +322,11 @@ export class Link implements ConnectionEvents, FrameSink {
 /** A time-out is measured in so many parts: each that is late because the event loop stood counts as one. */
 const TICKS = 8;
 const NOTHING = new Uint8Array(0);
+
+/** Whether it is the other side that is at fault. */
+function isBreach(reason: Error): reason is FoundationError {
+  return reason instanceof FoundationError && (reason.code === 'protocol' || reason.code === 'too-large');
+}
 
 function asProtocolError(error: unknown, link: Link): FoundationError {
   if (error instanceof FoundationError) return error;

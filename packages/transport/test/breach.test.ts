@@ -1,0 +1,52 @@
+import type { FoundationError } from '@foundation-ts/core';
+import { expect, test } from 'vitest';
+import type { Transport } from '../src/index.js';
+import { memory } from '../src/memory/index.js';
+import { World } from './world.js';
+
+/** Sends each frame through `change` first. */
+function changing(inner: Transport, change: (frame: Uint8Array) => Uint8Array): Transport {
+  return {
+    protocol: inner.protocol,
+    listen: options => inner.listen(options),
+    dial: async (to, options) =>
+      inner.dial(to, {
+        ...options,
+        open: connection => {
+          const send = connection.send.bind(connection);
+          connection.send = frame => send(change(frame));
+          return options.open(connection);
+        },
+      }),
+  };
+}
+
+const BATCH = 6;
+
+test.each([
+  ['an unknown type of frame', (frame: Uint8Array) => frame.with(1, 99), /protocol/],
+  ['a batch that is none', (frame: Uint8Array) => frame.slice(0, 10), /protocol/],
+  ['a number that is not next', (frame: Uint8Array) => frame.with(7, 200), /protocol/],
+])('who sends %s is told so, on the wire, and the session ends on both sides', async (_what, breach, code) => {
+  const world = new World();
+  let breaks = false;
+  const change = (frame: Uint8Array): Uint8Array => (breaks && frame[1] === BATCH ? breach(frame) : frame);
+  const a = await world.node('a', { transport: changing(memory({ network: world.network, host: 'a' }), change) });
+  const b = await world.node('b');
+  await world.settled(a.endpoint.dial(b.address));
+  await world.clock.advance(50);
+  breaks = true;
+  a.peer('b').send('data', ['hello']);
+  await world.clock.advanceUntil(() => a.closed.length > 0 && b.closed.length > 0, {
+    within: 1_000,
+    what: 'both sides give up the session',
+  });
+  expect(b.messages).toEqual([]);
+  const found = b.closed[0]?.[1] as FoundationError;
+  expect(found.code).toMatch(code);
+  const heard = a.closed[0]?.[1] as FoundationError;
+  expect(heard.code).toBe('noconnection');
+  expect(heard.retryable).toBe(true);
+  expect(heard.message).toBe(`Node 'b' ended the session: ${found.message} (${found.code})`);
+  expect((heard.cause as FoundationError).code).toBe(found.code);
+});
