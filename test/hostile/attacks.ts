@@ -619,15 +619,20 @@ const cluster: readonly Attack[] = [
       await peer.batch(Array.from({ length: 500 }, (_, k) => [33, `nobody-${n + k}`, true]));
     }
   }),
-  bears("deltas with the receiver's own unseen dots", async (peer, { where }) => {
-    const own = `victim#${where.incarnation}`;
-    for (const replica of [own, `victim@${where.incarnation}`, 'victim']) {
-      const delta = [[replica], [['name', 0, 0, 1_000_000, 'value']]];
-      await peer.batch([
-        [1, '$replica:registry', 'delta', ['stranger', peer.incarnation, where.incarnation, 0, 1, delta, true]],
-      ]);
-    }
-  }),
+  bears(
+    "deltas with the receiver's own unseen dots",
+    async (peer, arena) => {
+      const { incarnation } = arena.where;
+      for (const replica of [`victim#${incarnation}`, `victim@${incarnation}`, 'victim']) {
+        const delta = [[replica], [[`of ${replica}`, 0, 0, 1_000_000, [[1, 2, 3], 0]]]];
+        const envelope = ['stranger', peer.incarnation, incarnation];
+        await peer.batch([[1, '$replica:registry', 'delta', [...envelope, 0, 1, delta, true]]]);
+      }
+      if (!(await peer.answers())) throw new Error('not answered');
+      if (await arena.victim.ask<boolean>('knows', `of victim#${incarnation}`)) throw new Error('the victim took one');
+    },
+    { told: /log\.error/ },
+  ),
   bears('deltas that are none', async (peer, { where }) => {
     const envelope = ['stranger', peer.incarnation, where.incarnation];
     const bad: unknown[] = [
