@@ -12,7 +12,7 @@ import {
   stderrLog,
 } from '@foundation-ts/core';
 import type { DiscoveryStrategy } from '@foundation-ts/discovery';
-import type { ChannelDeclaration, Transport } from '@foundation-ts/transport';
+import { type ChannelDeclaration, MAX_NAME_BYTES, type Transport } from '@foundation-ts/transport';
 import type { TlsOptions, TlsProvider } from '@foundation-ts/transport/tls';
 import { isPlain } from './configuration-merge.js';
 import { OPTIONS } from './configuration-table.js';
@@ -148,9 +148,10 @@ function checkValues(options: StartOptions): void {
   };
   const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
   const isMore = (value: unknown): boolean => typeof value === 'number' && value > 0;
-  const isName = (value: unknown): boolean => isText(value) && /^[^\s\p{Cc}]{1,255}$/u.test(value as string);
+  const isName = (value: unknown): boolean =>
+    isText(value) && /^[^\s\p{Cc}]+$/u.test(value as string) && Buffer.byteLength(value as string) <= MAX_NAME_BYTES;
   for (const option of ['name', 'clusterId'] as const)
-    check(option, '1 to 255 characters without white space and control characters', isName);
+    check(option, `1 to ${MAX_NAME_BYTES} bytes of text without white space and control characters`, isName);
   check('zone', 'a text', isText);
   check('port', '0 to 65535', port => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535);
   check(

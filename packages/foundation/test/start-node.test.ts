@@ -202,8 +202,10 @@ describe('what is wrong is said clearly', () => {
     [{ definitions: [Counter(1)] }, /^invalid-option: Option 'definitions\[0\]' is an object; allowed: a definition/],
     [
       { name: 'with space' },
-      /^invalid-option: Option 'name' is 'with space'; allowed: 1 to 255 characters without white space/,
+      /^invalid-option: Option 'name' is 'with space'; allowed: 1 to 127 bytes of text without white space/,
     ],
+    [{ name: 'é'.repeat(64) }, /^invalid-option: Option 'name' is 'é+'; allowed: 1 to 127 bytes/],
+    [{ clusterId: 'c'.repeat(128) }, /^invalid-option: Option 'clusterId' is 'c+'; allowed: 1 to 127 bytes/],
     [{ threads: 4 }, /^invalid-option: Option 'threads' is 4; allowed: \{ count, entry \}/],
     [{ threads: { count: 0, entry: 'x.js' } }, /^invalid-option: Option 'threads\.count' is 0; allowed: 1 to 256/],
     [

@@ -14,6 +14,7 @@ export {
   type EncodedParts,
   formatPath,
 } from './codec.js';
+export { MAX_NAME_BYTES } from './defaults.js';
 export { Endpoint } from './endpoint.js';
 export {
   beginHandshake,
