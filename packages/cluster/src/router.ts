@@ -311,7 +311,11 @@ export class Router implements RemoteGateway {
     const to = new Pid(system.node, system.incarnation, numberOf(message[2], 'actor number'));
     if ((kind === wire.link || kind === wire.exit || kind === wire.exitEarly) && this.#isOwn(system.process(to)))
       throw ownActor(to);
-    if (this.#gate !== undefined && !this.#mayEnd(this.#gate, peer, from, to, message)) return true;
+    if (this.#gate !== undefined && !this.#mayEnd(this.#gate, peer, from, to, message)) {
+      // Its fence comes all the same.
+      if (kind === wire.exit) this.#inOrder(peer, message, 'normal', () => {});
+      return true;
+    }
     if (kind === wire.link) system.receiveLink(from, to);
     else if (kind === wire.unlink) system.receiveUnlink(from, to);
     else if (kind === wire.exit) {

@@ -1,7 +1,11 @@
-import { type AnyDefinition, actor, type FoundationError, type Pid } from '@foundation-ts/core';
+import { type AnyDefinition, actor, FoundationError, type Pid } from '@foundation-ts/core';
 import { SimulatedCluster } from '@foundation-ts/testing';
-import type { ChannelDeclaration } from '@foundation-ts/transport';
+import type { ChannelDeclaration, Peer } from '@foundation-ts/transport';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MAX_HELD_SIGNALS } from '../src/defaults.js';
+import type { Gate } from '../src/gate.js';
+import { Router } from '../src/router.js';
+import { wire } from '../src/wire.js';
 
 let gate: Promise<void> = Promise.resolve();
 const Sink = actor({
@@ -177,4 +181,19 @@ describe('where a queue is full', () => {
     expect(node.visible()).toHaveLength(2);
     own.dispose();
   });
+});
+
+test('exit signals that are not permitted leave nothing behind, however many fences come with them', async () => {
+  const { node } = cluster.host('a');
+  const sink = await cluster.finish(node.spawn(Sink(undefined)));
+  const refusal = new FoundationError('not-permitted', 'not permitted');
+  const gate = { end: () => refusal, lets: () => false } as unknown as Gate;
+  const router = new Router(node.system, node.definitions, () => undefined, gate);
+  const identity = { name: 'c', incarnation: 1 };
+  const peer = { identity, tag: 77, open: true, routed: 'data', send: () => 'sent' } as unknown as Peer;
+  for (let fence = 1; fence <= MAX_HELD_SIGNALS + 1; fence++) {
+    router.receive(peer, 'data', [wire.exit, 5, sink.pid.id, 'shutdown', false, peer.tag, fence, 1]);
+    router.receive(peer, 'bulk', [wire.fence, peer.tag, fence]);
+  }
+  expect(await cluster.finish(sink.call('seen'))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { FoundationError } from '@foundation-ts/core';
+import { type FoundationError, seededRandom } from '@foundation-ts/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -413,4 +413,101 @@ test('a connection that is lost while its channel is being opened costs that att
         .map(({ channel }) => channel),
     ).toEqual(['control', 'data', 'extra', 'extra']);
   expect(world.network.stats().connections).toBe(8);
+});
+
+test('two nodes that both send on acknowledged channels of every kind lose, repeat and mix up nothing, wherever the connection breaks', async () => {
+  const kinds: readonly ChannelDeclaration[] = [
+    ...base,
+    { name: 'plain', reliability: 'acknowledged', window: 8_192 },
+    { name: 'wide', reliability: 'acknowledged', connections: 3 },
+    { name: 'oldest', reliability: 'acknowledged', whenFull: 'drop-oldest', queueBytes: 60_000, window: 8_192 },
+    { name: 'newest', reliability: 'acknowledged', monotonic: true, window: 8_192 },
+    { name: 'small', reliability: 'acknowledged', compression: { algorithm: 'gzip', above: 2_000 }, window: 16_384 },
+  ];
+  const names = kinds.slice(2).map(({ name }) => name);
+  let again = 0;
+  let duplicates = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), async seed => {
+      const world = new World(seed, { delay: 1, jitter: 3, bandwidth: 5_000_000 });
+      const random = seededRandom(seed);
+      const lost: unknown[] = [];
+      const onUndelivered = (_peer: unknown, channel: string, _how: LostOutcome, some: readonly unknown[]) => {
+        if (channel !== 'data') lost.push(...some);
+      };
+      const a = await world.node('a', { channels: kinds, limits: { fragmentBytes: 4_096 }, onUndelivered });
+      const b = await world.node('b', { channels: kinds, limits: { fragmentBytes: 4_096 }, onUndelivered });
+      const meet = async (): Promise<void> => {
+        const [from, to] = random.next() < 0.5 ? [a, b] : [b, a];
+        while (a.endpoint.peers.get('b')?.open !== true || b.endpoint.peers.get('a')?.open !== true) {
+          await world.settled(from.endpoint.dial(to.address)).catch(() => {});
+          await world.clock.advance(10);
+        }
+      };
+      await meet();
+      const sent = new Map<string, number[]>();
+      const dropped = new Set<string>();
+      for (let number = 0; number < 200; number++) {
+        const [from, to] = random.next() < 0.5 ? [a, b] : [b, a];
+        const name = names[Math.floor(random.next() * names.length)] as string;
+        const partition = Math.floor(random.next() * 3);
+        const size = random.next() < 0.2 ? random.next() * 60_000 : random.next() * 300;
+        const body = random.next() < 0.5 ? new Uint8Array(size).fill(number) : 'z'.repeat(size);
+        const key = `${from.name} ${name} ${partition}`;
+        const note = () => dropped.add(`${key} ${number}`);
+        const result = from.endpoint.peers.get(to.name)?.send(name, [number, partition, body], partition, note);
+        if (result === 'sent') sent.set(key, [...(sent.get(key) ?? []), number]);
+        if (random.next() < 0.4) await world.clock.advance(random.next() * 10);
+        const fate = random.next();
+        if (fate < 0.03) world.network.reset('a', 'b');
+        else if (fate < 0.06) void a.endpoint.peers.get('b')?.close(new Error('cut'));
+        else if (fate < 0.09) void b.endpoint.peers.get('a')?.close(new Error('cut'));
+        else if (fate < 0.1) void a.endpoint.peers.get('b')?.close();
+        if (fate < 0.1) await world.clock.advance(random.next() * 12);
+        if (fate < 0.1) await meet();
+      }
+      // Compression takes real time.
+      const idle = (node: Node, of: string): boolean => {
+        const peer = node.endpoint.peers.get(of);
+        const stats = peer?.open === true ? peer.stats() : undefined;
+        return stats?.every(({ queuedMessages, unacknowledged }) => queuedMessages + unacknowledged === 0) === true;
+      };
+      for (const end = performance.now() + 5_000; performance.now() < end; ) {
+        await new Promise(resolve => setImmediate(resolve));
+        await meet();
+        await world.clock.advance(100);
+        if (idle(a, 'b') && idle(b, 'a')) break;
+      }
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        for (const name of names) {
+          for (let partition = 0; partition < 3; partition++) {
+            const key = `${from.name} ${name} ${partition}`;
+            const got = received(to, name)
+              .map(message => message as [number, number, string | Uint8Array])
+              .filter(([, of]) => of === partition);
+            const wanted = (sent.get(key) ?? []).filter(number => !dropped.has(`${key} ${number}`));
+            expect([key, got.map(([number]) => number)]).toEqual([key, wanted]);
+            for (const [number, , body] of got)
+              expect(typeof body === 'string' || body.every(byte => byte === (number & 0xff))).toBe(true);
+          }
+        }
+        for (const each of from.peer(to.name).stats()) {
+          expect([each.channel, each.queuedBytes, each.queuedMessages, each.unacknowledged]).toEqual([
+            each.channel,
+            0,
+            0,
+            0,
+          ]);
+          again += each.retransmitted;
+          duplicates += each.duplicates;
+        }
+      }
+      expect(lost).toEqual([]);
+    }),
+    { numRuns: 25 },
+  );
+  expect(again + duplicates).toBeGreaterThan(0);
 });
