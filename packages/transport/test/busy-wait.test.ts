@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { BusyWait, MAX_BUSY_WAIT } from '../src/internal/busy-wait.js';
 import { tcp } from '../src/tcp/index.js';
+import { ws } from '../src/ws/index.js';
 
 /** An event loop whose turns are counted. */
 class Loop {
@@ -98,6 +99,8 @@ test('with 0 turns the process sleeps at once', () => {
   expect(loop.awake).toBe(false);
 });
 
-test.each([-1, 1.5, MAX_BUSY_WAIT + 1, Number.NaN, '32'])('tcp refuses a busyWait of %s', busyWait => {
-  expect(() => tcp({ busyWait: busyWait as number })).toThrow(/busyWait.*an integer from 0 to 10000/s);
+test.each([-1, 1.5, MAX_BUSY_WAIT + 1, Number.NaN, '32'])('a busyWait of %s is refused', value => {
+  const busyWait = value as number;
+  for (const make of [() => tcp({ busyWait }), () => ws({ busyWait })])
+    expect(make).toThrow(/busyWait.*an integer from 0 to 10000/s);
 });

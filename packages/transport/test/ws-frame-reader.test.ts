@@ -1,6 +1,7 @@
 import type { FoundationError } from '@foundation-ts/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SpareMemory } from '../src/internal/spare-memory.js';
 import { PLACE_HEAD_BYTES } from '../src/transport.js';
 import { WsFrameReader } from '../src/ws/frame-reader.js';
 import { BINARY, CLOSE, frame, PING, PONG, pieces, TEXT } from './ws-frames.js';
@@ -31,13 +32,17 @@ function read(
   const errors: FoundationError[] = [];
   const events = {
     frame: (bytes: Uint8Array) => frames.push(Buffer.from(bytes)),
+    lend: () => false,
     place: () => undefined,
     placed: () => {},
     ping: (payload: Uint8Array) => pings.push(Buffer.from(payload).toString()),
     close: (code: number) => closes.push(code),
     invalid: (error: FoundationError) => errors.push(error),
   };
-  const reader = new WsFrameReader({ maxFrameBytes: limit, masked, reused }, events);
+  const reader = new WsFrameReader(
+    { maxFrameBytes: limit, masked, spares: reused ? new SpareMemory() : undefined },
+    events,
+  );
   let at = 0;
   for (let index = 0; at < stream.length; index++) {
     const size = chunks[index % chunks.length] as number;
@@ -101,9 +106,15 @@ describe('a reader of WebSocket frames', () => {
               reader.pause();
             };
             const reader = new WsFrameReader(
-              { maxFrameBytes: 70_000, masked, reused },
+              { maxFrameBytes: 70_000, masked, spares: reused ? new SpareMemory() : undefined },
               {
                 frame: took,
+                lend: bytes => {
+                  expect(reused).toBe(true);
+                  if (places[(asked + got.length) % 40] !== true) return false;
+                  took(Buffer.from(bytes));
+                  return true;
+                },
                 place: (head, bytes) => {
                   if (places[asked++ % 40] !== true) return undefined;
                   place = new Uint8Array(bytes);
@@ -299,12 +310,13 @@ describe('a reader of WebSocket frames', () => {
     const stream = Buffer.alloc(20_000 * 10, masked(BINARY, 'four'));
     let frames = 0;
     const reader = new WsFrameReader(
-      { maxFrameBytes: LIMIT, masked: true, reused: true },
+      { maxFrameBytes: LIMIT, masked: true, spares: new SpareMemory() },
       {
         frame: () => {
           frames++;
           reader.pause();
         },
+        lend: () => false,
         place: () => undefined,
         placed: () => {},
         ping: () => {},
@@ -327,12 +339,13 @@ describe('a reader of WebSocket frames', () => {
   test('reads nothing any more when it is stopped, even in the middle of a read', () => {
     const got: string[] = [];
     const reader = new WsFrameReader(
-      { maxFrameBytes: LIMIT, masked: true, reused: false },
+      { maxFrameBytes: LIMIT, masked: true, spares: undefined },
       {
         frame: bytes => {
           got.push(Buffer.from(bytes).toString());
           reader.stop();
         },
+        lend: () => false,
         place: () => undefined,
         placed: () => {},
         ping: () => got.push('ping'),

@@ -1,3 +1,5 @@
+import { invalidOption } from '@foundation-ts/core';
+
 /** What is sent or comes in one go up to this length is short, bytes. */
 export const SHORT_BYTES: number = 16 * 1024;
 /** Turns of the event loop that it stays awake for, some 50 µs: about what it takes to be put to sleep and woken up. */
@@ -71,4 +73,12 @@ export class BusyWait {
     if (this.#hit) this.#misses = 0;
     else if (++this.#misses >= PATIENCE) this.#skip = Math.min(MOST_SELDOM, 2 ** (this.#misses - PATIENCE + 1));
   };
+}
+
+/** As the option of a transport says. @throws FoundationError `invalid-option` */
+export function busyWaitOf(turns: number = DEFAULT_BUSY_WAIT): BusyWait {
+  if (!Number.isInteger(turns) || turns < 0 || turns > MAX_BUSY_WAIT) {
+    throw invalidOption('busyWait', turns, `turns of the event loop, an integer from 0 to ${MAX_BUSY_WAIT}`);
+  }
+  return new BusyWait(turns);
 }

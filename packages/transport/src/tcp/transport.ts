@@ -1,7 +1,7 @@
 import { type Address, type Clock, checkKeys, invalidOption, systemClock } from '@foundation-ts/core';
 import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
-import { BusyWait, DEFAULT_BUSY_WAIT, MAX_BUSY_WAIT } from '../internal/busy-wait.js';
+import { type BusyWait, busyWaitOf } from '../internal/busy-wait.js';
 import { attemptDial } from '../internal/dial-attempt.js';
 import { ReadMemory, ReusedReads } from '../internal/reused-reads.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
@@ -38,12 +38,14 @@ const PROTOCOL = 'tcp';
  */
 export function tcp(init: TcpInit = {}): Transport {
   checkKeys('tcp', init, ['tls', 'clock', 'linger', 'busyWait']);
-  const { clock = systemClock, linger = DEFAULT_LINGER, tls, busyWait = DEFAULT_BUSY_WAIT } = init;
+  const { clock = systemClock, linger = DEFAULT_LINGER, tls } = init;
   if (typeof linger !== 'number' || !(linger >= 0)) throw invalidOption('linger', linger, 'milliseconds, from 0');
-  if (!Number.isInteger(busyWait) || busyWait < 0 || busyWait > MAX_BUSY_WAIT) {
-    throw invalidOption('busyWait', busyWait, `turns of the event loop, an integer from 0 to ${MAX_BUSY_WAIT}`);
-  }
-  return new TcpTransport(clock, linger, tls === undefined ? undefined : new Credentials(tls), new BusyWait(busyWait));
+  return new TcpTransport(
+    clock,
+    linger,
+    tls === undefined ? undefined : new Credentials(tls),
+    busyWaitOf(init.busyWait),
+  );
 }
 
 class TcpTransport implements Transport {

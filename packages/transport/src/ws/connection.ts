@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import { type BusyWait, SHORT_BYTES } from '../internal/busy-wait.js';
 import { lost } from '../internal/lost.js';
 import type { OpenSocket } from '../internal/socket-client.js';
+import type { SpareMemory } from '../internal/spare-memory.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { WsFrameReader } from './frame-reader.js';
 import { WsFrameWriter } from './frame-writer.js';
@@ -25,8 +27,9 @@ export interface WsConnectionInit {
   /** This side dialled. */
   readonly dialled: boolean;
   readonly reads: Reads;
-  /** What it reads is valid only until `receive` returns. */
-  readonly reused: boolean;
+  /** Given where what is read is valid only until `receive` returns. */
+  readonly spares: SpareMemory | undefined;
+  readonly busyWait: BusyWait;
   /** What came behind the upgrade, to be read before anything else. */
   readonly head: Buffer;
 }
@@ -37,6 +40,7 @@ export class WsConnection implements Connection {
   readonly security: ConnectionSecurity | undefined;
   readonly #socket: Socket;
   readonly #reads: Reads;
+  readonly #busyWait: BusyWait;
   readonly #reader: WsFrameReader;
   readonly #writer: WsFrameWriter;
   readonly #reset: () => void;
@@ -59,7 +63,7 @@ export class WsConnection implements Connection {
   #resolveClosed: () => void = () => {};
 
   constructor(open: OpenSocket, remote: Address, init: WsConnectionInit) {
-    const { dialled, maxFrameBytes, reads, reused } = init;
+    const { dialled, maxFrameBytes, reads, spares } = init;
     this.remote = remote;
     this.security = open.security;
     this.#socket = open.socket;
@@ -67,14 +71,16 @@ export class WsConnection implements Connection {
     this.#clock = init.clock;
     this.#linger = init.linger;
     this.#reads = reads;
+    this.#busyWait = init.busyWait;
     this.#head = init.head;
     this.#writer = new WsFrameWriter(open.socket, dialled);
     this.#reader = new WsFrameReader(
-      { maxFrameBytes, masked: !dialled, reused },
+      { maxFrameBytes, masked: !dialled, spares },
       {
         frame: frame => {
           if (this.#state === 'open') this.#events?.frame(frame);
         },
+        lend: frame => this.#state === 'open' && this.#events?.lend?.(frame) === true,
         place: (head, bytes) => (this.#state === 'open' ? this.#events?.place?.(head, bytes) : undefined),
         placed: () => {
           if (this.#state === 'open') this.#events?.placed?.();
@@ -98,7 +104,10 @@ export class WsConnection implements Connection {
   start(events: ConnectionEvents): void {
     this.#events = events;
     const socket = this.#socket;
-    this.#reads.receive = chunk => this.#reader.push(chunk);
+    this.#reads.receive = chunk => {
+      if (chunk.length <= SHORT_BYTES) this.#busyWait.received();
+      this.#reader.push(chunk);
+    };
     this.#reads.resume = () => {
       if (!this.#paused) socket.resume();
     };
@@ -189,6 +198,7 @@ export class WsConnection implements Connection {
   readonly #flush = (): void => {
     if (!this.#corked) return;
     this.#corked = false;
+    if (this.#socket.writableLength <= SHORT_BYTES) this.#busyWait.sent();
     this.#socket.uncork();
     this.#full = this.#socket.writableNeedDrain;
     if (!this.#full && this.#owesDrain) this.#onDrain();

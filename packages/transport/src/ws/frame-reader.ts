@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { FoundationError } from '@foundation-ts/core';
+import { SPARE_BYTES, type SpareMemory } from '../internal/spare-memory.js';
 import { type ConnectionEvents, PLACE_HEAD_BYTES } from '../transport.js';
 import {
   BINARY,
@@ -30,12 +31,12 @@ export interface WsFrameReaderInit {
   readonly maxFrameBytes: number;
   /** Frames have to be masked, as those of the side that dialled; otherwise they must not be. */
   readonly masked: boolean;
-  /** Chunks are valid only until {@link WsFrameReader.push} returns. */
-  readonly reused: boolean;
+  /** Given where chunks are valid only until {@link WsFrameReader.push} returns. */
+  readonly spares: SpareMemory | undefined;
 }
 
 /** Takes what a {@link WsFrameReader} reads. */
-export interface WsFrameReaderEvents extends Required<Pick<ConnectionEvents, 'frame' | 'place' | 'placed'>> {
+export interface WsFrameReaderEvents extends Required<Pick<ConnectionEvents, 'frame' | 'lend' | 'place' | 'placed'>> {
   /** @param payload - valid until it returns */
   ping(payload: Uint8Array): void;
   /** The other side sends nothing more; the last event. `code` is 1005 when it gave none. */
@@ -52,7 +53,7 @@ export interface WsFrameReaderEvents extends Required<Pick<ConnectionEvents, 'fr
 export class WsFrameReader {
   readonly #maxFrameBytes: number;
   readonly #masked: boolean;
-  readonly #reused: boolean;
+  readonly #spares: SpareMemory | undefined;
   readonly #events: WsFrameReaderEvents;
   readonly #masking = new Masking();
   readonly #header = Buffer.alloc(MAX_HEADER);
@@ -66,6 +67,8 @@ export class WsFrameReader {
   /** Frames of the message that have begun; 0: none has. */
   #pieces = 0;
   #partial: Buffer | undefined;
+  /** That memory is used again. */
+  #spare = false;
   /** Bytes of the message in `#partial`, or in `#place`. */
   #filled = 0;
   /** Where the receiver wants the message, without its head. */
@@ -81,7 +84,7 @@ export class WsFrameReader {
   constructor(init: WsFrameReaderInit, events: WsFrameReaderEvents) {
     this.#maxFrameBytes = init.maxFrameBytes;
     this.#masked = init.masked;
-    this.#reused = init.reused;
+    this.#spares = init.spares;
     this.#events = events;
   }
 
@@ -99,6 +102,7 @@ export class WsFrameReader {
     this.#over = true;
     this.#rest = [];
     this.#partial = undefined;
+    this.#spare = false;
     this.#place = undefined;
   }
 
@@ -108,7 +112,7 @@ export class WsFrameReader {
       this.#rest.push(this.#kept(chunk));
       if (!this.#paused) this.#drain();
     } else {
-      this.#read(chunk, this.#reused);
+      this.#read(chunk, this.#spares !== undefined);
     }
   }
 
@@ -259,7 +263,8 @@ export class WsFrameReader {
     this.#left = -1;
     this.#pieces = 0;
     const bytes = chunk.subarray(position, end);
-    this.#events.frame(reused ? Buffer.from(bytes) : bytes);
+    if (reused) this.#lend(bytes);
+    else this.#events.frame(bytes);
   }
 
   #fill(place: Uint8Array, chunk: Buffer, position: number, end: number): void {
@@ -290,8 +295,22 @@ export class WsFrameReader {
     this.#partial = undefined;
     this.#filled = 0;
     this.#pieces = 0;
-    if (partial === undefined) this.#fail('sent a frame of length 0');
-    else this.#events.frame(partial.length === filled ? partial : partial.subarray(0, filled));
+    if (partial === undefined) {
+      this.#fail('sent a frame of length 0');
+      return;
+    }
+    const frame = partial.length === filled ? partial : partial.subarray(0, filled);
+    if (!this.#spare) {
+      this.#events.frame(frame);
+      return;
+    }
+    this.#spare = false;
+    this.#lend(frame);
+    this.#spares?.give(partial);
+  }
+
+  #lend(frame: Buffer): void {
+    if (!this.#events.lend(frame)) this.#events.frame(Buffer.from(frame));
   }
 
   #endControl(): void {
@@ -331,7 +350,7 @@ export class WsFrameReader {
   }
 
   #kept(bytes: Buffer): Buffer {
-    return this.#reused ? Buffer.from(bytes) : bytes;
+    return this.#spares === undefined ? bytes : Buffer.from(bytes);
   }
 
   /** Memory for the message, with what there is of it. */
@@ -340,6 +359,11 @@ export class WsFrameReader {
     if (partial !== undefined && bytes <= partial.length) return partial;
     // Where its length is known, as it nearly always is, no more than that.
     const most = this.#last ? bytes + this.#left : this.#maxFrameBytes;
+    if (partial === undefined && this.#spares !== undefined && this.#last && most <= SPARE_BYTES) {
+      this.#spare = true;
+      this.#partial = this.#spares.take();
+      return this.#partial;
+    }
     const wanted = partial === undefined ? (this.#last ? FIRST_ALLOCATION : bytes) : partial.length * 2;
     const larger = Buffer.allocUnsafeSlow(Math.min(most, Math.max(bytes, wanted)));
     partial?.copy(larger, 0, 0, this.#filled);

@@ -3,6 +3,7 @@ import { type Address, type Clock, checkKeys, FoundationError, invalidOption, sy
 import { WebSocket } from 'ws';
 import { DEFAULT_LINGER } from '../defaults.js';
 import { encodeReject } from '../handshake.js';
+import { type BusyWait, busyWaitOf } from '../internal/busy-wait.js';
 import { attemptDial, type DialAttempt } from '../internal/dial-attempt.js';
 import { ReadMemory, ReusedReads } from '../internal/reused-reads.js';
 import { type OpenSocket, openSocket } from '../internal/socket-client.js';
@@ -29,6 +30,8 @@ export interface WsInit {
   readonly clock?: Clock;
   /** How long an orderly close waits for the other side to take what was sent, milliseconds; default 5,000. */
   readonly linger?: number;
+  /** As of `tcp`. */
+  readonly busyWait?: number;
 }
 
 const PROTOCOL = 'ws';
@@ -43,7 +46,7 @@ const TURN_BYTES = 256 * 1024;
  * @throws FoundationError `invalid-option`, also for certificates that can't be used
  */
 export function ws(init: WsInit = {}): Transport {
-  checkKeys('ws', init, ['path', 'tls', 'origins', 'clock', 'linger']);
+  checkKeys('ws', init, ['path', 'tls', 'origins', 'clock', 'linger', 'busyWait']);
   const { path = DEFAULT_PATH, origins = [], linger = DEFAULT_LINGER } = init;
   if (typeof path !== 'string' || !/^\/[\x21-\x7e]*$/.test(path) || /[?#]/.test(path)) {
     throw invalidOption('path', path, "a path that begins with '/', without query");
@@ -52,7 +55,7 @@ export function ws(init: WsInit = {}): Transport {
     throw invalidOption('origins', origins, "a list of origins, such as ['https://app.example']");
   }
   if (typeof linger !== 'number' || !(linger >= 0)) throw invalidOption('linger', linger, 'milliseconds, from 0');
-  return new WsTransport({ ...init, path, origins, linger });
+  return new WsTransport({ ...init, path, origins, linger }, busyWaitOf(init.busyWait));
 }
 
 class WsTransport implements Transport {
@@ -63,10 +66,15 @@ class WsTransport implements Transport {
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #credentials: Credentials | undefined;
+  readonly #busyWait: BusyWait;
   /** TLS reads by itself. */
   readonly #memory: ReadMemory | undefined;
 
-  constructor(init: WsInit & { readonly path: string; readonly origins: readonly string[]; readonly linger: number }) {
+  constructor(
+    init: WsInit & { readonly path: string; readonly origins: readonly string[]; readonly linger: number },
+    busyWait: BusyWait,
+  ) {
+    this.#busyWait = busyWait;
     const credentials = init.tls === undefined ? undefined : new Credentials(init.tls);
     this.#path = init.path;
     this.#origins = new Set(init.origins);
@@ -156,7 +164,8 @@ class WsTransport implements Transport {
       maxFrameBytes,
       dialled,
       reads: adopted === undefined || reused === undefined ? new DataReads(socket, TURN_BYTES) : reused,
-      reused: adopted !== undefined,
+      spares: adopted === undefined ? undefined : reused?.spares,
+      busyWait: this.#busyWait,
       head: adopted === undefined ? NOTHING : head,
     });
   }
