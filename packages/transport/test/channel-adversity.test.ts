@@ -511,3 +511,44 @@ test('two nodes that both send on acknowledged channels of every kind lose, repe
   );
   expect(again + duplicates).toBeGreaterThan(0);
 });
+
+test('a peer that sends and does not read gets a bounded number of acknowledgements and credits', async () => {
+  const world = new World(1);
+  const inner = memory({ network: world.network, host: 'b' });
+  const dialled: Connection[] = [];
+  const channels: readonly ChannelDeclaration[] = [
+    ...base,
+    { name: 'orders', reliability: 'acknowledged', window: 2 ** 30, queueBytes: 2 ** 30 },
+  ];
+  const a = await world.node('a', { channels });
+  const b = await world.node('b', {
+    channels,
+    transport: {
+      protocol: inner.protocol,
+      local: true,
+      listen: options => inner.listen(options),
+      dial: async (address, options) => {
+        const connection = await inner.dial(address, options);
+        dialled.push(connection);
+        return connection;
+      },
+    },
+  });
+  const peer = await world.settled(b.endpoint.dial(a.address));
+  await world.clock.advance(10);
+  for (const connection of dialled) connection.pause();
+  const before = world.network.stats().frames;
+  const turns = 40_000;
+  for (let turn = 0; turn < turns; turn++) {
+    peer.send('orders', turn);
+    for (let wait = 0; wait < 6; wait++) await undefined;
+    if (turn % 500 === 0) await new Promise(resolve => setImmediate(resolve));
+  }
+  await world.clock.advance(10);
+  expect(received(a, 'orders').length).toBe(turns);
+  // What it says until the connection takes no more: 256 KiB in frames of 16 bytes.
+  expect(world.network.stats().frames - before).toBeLessThan(turns + 17_000);
+  for (const connection of dialled) connection.resume();
+  await world.clock.advance(100);
+  expect(peer.stats().find(({ channel }) => channel === 'orders')?.unacknowledged).toBe(0);
+});

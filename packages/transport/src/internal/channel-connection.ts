@@ -60,6 +60,7 @@ export class ChannelConnection implements LinkOwner {
   #bytesAtPing = 0;
   /** A ping that could not be answered yet: the connection takes nothing for now. */
   #owed: number | undefined;
+  /** The connection takes nothing for now: who sends without reading gets no more of our memory for what we say to that. */
   #stuck = false;
   readonly #peerWindow: number;
   readonly #sink: FrameSink;
@@ -173,9 +174,9 @@ export class ChannelConnection implements LinkOwner {
     const link = this.#link;
     if (link === undefined || link.closed) return false;
     const stream = this.#stream;
-    if (stream !== undefined && stream.received !== this.#lastAcknowledged) {
+    if (stream !== undefined && stream.received !== this.#lastAcknowledged && !this.#stuck) {
       this.#lastAcknowledged = stream.received;
-      link.sendCount(FRAME_ACK, stream.received);
+      this.#stuck = !link.sendCount(FRAME_ACK, stream.received);
     }
     const more = this.#outbound.flush();
     if (this.#retiring && !this.#retireSent && this.#outbound.idle) {
@@ -331,6 +332,7 @@ export class ChannelConnection implements LinkOwner {
   drained(): void {
     this.#stuck = false;
     if (this.#owed !== undefined) this.#pong(this.#owed);
+    if (!this.#inOrder.waiting) this.#returnCredit();
     this.#outbound.unblock();
     this.#session.schedule();
   }
@@ -501,7 +503,7 @@ export class ChannelConnection implements LinkOwner {
     this.#link?.sendNumber(FRAME_PING, ++this.#pings);
   }
 
-  /** One answer at most waits: whoever asks without reading gets no more of our memory. */
+  /** One answer at most waits. */
   #pong(number: number): void {
     this.#owed = this.#stuck ? number : undefined;
     if (!this.#stuck) this.#stuck = this.#link?.sendNumber(FRAME_PONG, number) === false;
@@ -518,8 +520,9 @@ export class ChannelConnection implements LinkOwner {
 
   /** While something is being inflated nothing is given back: what waits behind it stays within the window. */
   #returnCredit(): void {
+    if (this.#stuck) return;
     const bytes = this.#inbound.takeCredit(this.#receiveWindow?.size ?? this.#window);
-    if (bytes > 0) this.#link?.sendNumber(FRAME_CREDIT, bytes);
+    if (bytes > 0) this.#stuck = this.#link?.sendNumber(FRAME_CREDIT, bytes) === false;
   }
 }
 

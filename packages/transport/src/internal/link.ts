@@ -143,11 +143,12 @@ export class Link implements ConnectionEvents, FrameSink {
     return this.#connection.send(frame);
   }
 
-  sendCount(type: number, count: number): void {
+  /** Sends a frame that is one number of 64 bits. @returns as {@link sendNumber} */
+  sendCount(type: number, count: number): boolean {
     const frame = Buffer.allocUnsafe(FRAME_HEADER + 8);
     writeHeader(frame, 0, type, 0, this.nextSequence());
     writeCount(frame, FRAME_HEADER, count);
-    this.#connection.send(frame);
+    return this.#connection.send(frame);
   }
 
   /** Tells the other side why, then closes. */
