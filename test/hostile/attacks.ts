@@ -393,6 +393,21 @@ const frames: readonly Attack[] = [
       peer.send(frame.fragment, flags, fragmentBody(9, body.length, body.subarray(at, at + 60_000)));
     }
   }),
+  closes('a compression bomb of 60 million empty objects', peer => {
+    const count = 60_000_000;
+    const list = Buffer.alloc(5 + count, 0x80);
+    list[0] = 0xdd;
+    list.writeUInt32BE(count, 1);
+    const message = casting(list);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(message.length);
+    const body = Buffer.concat([length, gzipSync(message)]);
+    for (let at = 0; at < body.length; at += 60_000) {
+      const last = at + 60_000 >= body.length;
+      const flags = (at === 0 ? 1 | (1 << 2) : 0) | (last ? 2 : 0);
+      peer.send(frame.fragment, flags, fragmentBody(9, body.length, body.subarray(at, at + 60_000)));
+    }
+  }),
   closes('a compression bomb that announces 2^32 − 1 bytes', peer => {
     const body = Buffer.concat([Buffer.from([255, 255, 255, 255]), gzipSync(Buffer.alloc(1_000))]);
     peer.send(frame.fragment, 3 | (1 << 2), fragmentBody(9, body.length, body));

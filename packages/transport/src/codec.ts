@@ -7,6 +7,7 @@ import { PlainWriter } from './internal/plain-writer.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';
 import { scan } from './internal/scan.js';
 import { Preparer, unsendableError } from './internal/sendable.js';
+import { mostWeight } from './internal/weight.js';
 
 export { formatPath } from './internal/sendable.js';
 
@@ -100,6 +101,8 @@ export function createCodec(init: CodecInit = {}): Codec {
 
 class MessagePackCodec implements Codec {
   readonly maxBytes: number;
+  /** What a message may become in memory. */
+  readonly #most: number;
   readonly #extensions: readonly CodecExtension[];
   readonly #packr = new Packr({ useRecords: false, useToJSON: false });
   readonly #views = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false });
@@ -116,8 +119,9 @@ class MessagePackCodec implements Codec {
   constructor(extensions: readonly CodecExtension[], maxBytes: number) {
     this.#extensions = extensions;
     this.maxBytes = maxBytes;
+    this.#most = mostWeight(maxBytes);
     this.#packr.useBuffer(Buffer.allocUnsafeSlow(ARENA_BYTES));
-    this.#preparer = new Preparer(extensions, maxBytes);
+    this.#preparer = new Preparer(extensions, this.#most);
     this.#reviver = new Reviver(extensions);
   }
 
@@ -175,7 +179,7 @@ class MessagePackCodec implements Codec {
   #pack(value: unknown, parts: EncodedParts): Uint8Array[] | undefined {
     // An extension that itself encodes gets its own, or it would mix its large values into ours.
     const outer = this.#busy;
-    const preparer = outer ? new Preparer(this.#extensions, this.maxBytes) : this.#preparer;
+    const preparer = outer ? new Preparer(this.#extensions, this.#most) : this.#preparer;
     this.#busy = true;
     try {
       const prepared = preparer.prepare(value);
@@ -211,7 +215,7 @@ class MessagePackCodec implements Codec {
     try {
       const source = plainView(bytes);
       if (source[0] === WITH_EXTERNALS) return this.#decodeWithExternals(source);
-      const special = scan(source, 0, source.length, 1);
+      const special = scan(source, 0, source.length, 1, this.#most);
       const value: unknown = this.#views.unpack(source);
       return special ? this.#reviver.revive(value, undefined) : value;
     } catch (error) {
@@ -225,7 +229,7 @@ class MessagePackCodec implements Codec {
     const end = EXTERNALS_HEADER + length;
     if (end > source.length) throw new Error('the bytes end within a value');
     const head = source.subarray(EXTERNALS_HEADER, end);
-    scan(head, 0, length, 1);
+    scan(head, 0, length, 1, this.#most);
     const externals: Externals = { bytes: source, position: align8(end) };
     const value = this.#reviver.revive(this.#views.unpack(head), externals);
     if (externals.position < source.length) throw new Error('bytes after the end of the value');
@@ -242,7 +246,7 @@ class MessagePackCodec implements Codec {
       }
       const plain = this.#plainReader.read(source, start, count);
       if (plain !== undefined) return plain;
-      const special = scan(source, start, source.length, count);
+      const special = scan(source, start, source.length, count, this.#most);
       const list = this.#copies.unpack(source.subarray(header)) as unknown[];
       if (special) {
         for (let index = 0; index < list.length; index++) list[index] = this.#reviver.revive(list[index], undefined);

@@ -367,3 +367,75 @@ describe('hostile bytes', () => {
     );
   });
 });
+
+describe('what a message becomes in memory', () => {
+  const small = createCodec({ maxBytes: 8 * 1024 * 1024 });
+  const many = (count: number, item: () => unknown): unknown[] => Array.from({ length: count }, item);
+  /** A list of `count` values, each of these bytes. */
+  const listOf = (count: number, ...item: readonly number[]): Uint8Array => {
+    const bytes = Buffer.alloc(5 + count * item.length, Buffer.from(item));
+    bytes[0] = 0xdd;
+    bytes.writeUInt32BE(count, 1);
+    for (let at = 5; at < bytes.length; at++) bytes[at] = item[(at - 5) % item.length] as number;
+    return bytes;
+  };
+
+  test.each<[string, Uint8Array]>([
+    ['objects', listOf(1_200_000, 0x80)],
+    ['arrays', listOf(1_200_000, 0x90)],
+    ['errors', listOf(120_000, 0x93, 0xc1, 0xf6, 0x92, 0xa0, 0xa0)],
+    ['maps', listOf(500_000, 0x93, 0xc1, 0xfb, 0x90)],
+    ['binary values', listOf(800_000, 0xc4, 0x00)],
+    ['numbers in a set', Buffer.concat([Buffer.from([0x93, 0xc1, 0xfa]), listOf(3_000_000, 0x01)])],
+    [
+      'entries in an object',
+      Buffer.from([0xdf, 0, 0xf, 0, 0, ...many(0xf0000, () => [0xa1, 0x61, 0xc0]).flat()] as number[]),
+    ],
+  ])('is bounded: a list of many %s is refused, however short', (_what, bytes) => {
+    const error = failure(() => small.decode(bytes));
+    expect(error.code).toBe('protocol');
+    expect(error.message).toMatch(/more values than a message may have/);
+  });
+
+  test.each<[string, number, () => unknown]>([
+    ['objects', 1_100_000, () => ({})],
+    ['errors', 90_000, () => Object.assign(new Error(''), { stack: undefined })],
+    ['negative zeros', 400_000, () => -0],
+    ['dates', 300_000, () => new Date(0)],
+    ['marked texts', 300_000, () => '\ufeff'],
+  ])('what is too much of it can not be sent: %s', (_what, count, item) => {
+    const error = failure(() => small.encode(many(count, item)));
+    expect(error).toMatchObject({ code: 'not-sendable', message: expect.stringMatching(/more values than a message/) });
+  });
+
+  test('whatever can be sent is taken', () => {
+    const tiny = fc.oneof(
+      fc.constantFrom<unknown>({}, [], -0, 2n ** 80n, '\ufeff', new Date(0), new Map(), new Set(), new Error('')),
+      fc.constantFrom<unknown>(
+        new Uint8Array(),
+        new Float64Array(1),
+        { '\ufeff': 1 },
+        new Map([[{}, []]]),
+        new TypeError('x'),
+      ),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(tiny, { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 100_000, max: 400_000 }),
+        (items, count) => {
+          const value = Array.from({ length: count }, (_, index) => items[index % items.length]);
+          let bytes: Uint8Array;
+          try {
+            bytes = small.encode(value);
+          } catch (error) {
+            expect(error).toBeInstanceOf(FoundationError);
+            return;
+          }
+          expect((small.decode(bytes) as unknown[]).length).toBe(count);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  }, 60_000);
+});

@@ -1,9 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 import { MAX_DEPTH } from '../defaults.js';
+import {
+  SHAPED_ENTRIES,
+  WEIGHT_BINARY,
+  WEIGHT_COLLECTION,
+  WEIGHT_ENTRY,
+  WEIGHT_ERROR,
+  WEIGHT_ITEM,
+  WEIGHT_SPECIAL,
+} from './weight.js';
+import { SPECIAL_ERROR, SPECIAL_MAP, SPECIAL_SET } from './wire-types.js';
 
 /** A special value takes two levels on the wire. */
 const MAX_WIRE_DEPTH = 2 * MAX_DEPTH + 16;
 const PROTO = Buffer.from('__proto__');
+/** A small negative number is one byte. */
+const ERROR_BYTE = SPECIAL_ERROR & 0xff;
+const MAP_BYTE = SPECIAL_MAP & 0xff;
+const SET_BYTE = SPECIAL_SET & 0xff;
 
 const left = new Int32Array(MAX_WIRE_DEPTH + 1);
 const inMap = new Uint8Array(MAX_WIRE_DEPTH + 1);
@@ -12,10 +26,12 @@ const inMap = new Uint8Array(MAX_WIRE_DEPTH + 1);
  * Checks that `bytes` from `start` to `end` are exactly `count` MessagePack values of the kinds that our encoder
  * writes, before any decoder sees them: every length is backed by bytes, nesting is bounded, no extension but
  * `undefined`, no records, no `__proto__`, valid UTF-8.
+ * @param most - what they may become in memory, see {@link ./weight.js}
  * @returns whether a special value ({@link ./wire-types.js}) occurs
  * @throws Error saying what is wrong
  */
-export function scan(bytes: Uint8Array, start: number, end: number, count: number): boolean {
+export function scan(bytes: Uint8Array, start: number, end: number, count: number, most: number): boolean {
+  let weight = 0;
   let special = false;
   let depth = 0;
   let position = start;
@@ -65,6 +81,7 @@ export function scan(bytes: Uint8Array, start: number, end: number, count: numbe
     switch (token) {
       case 0xc1:
         special = true;
+        weight += weightOf(bytes, position, end);
         continue;
       case 0xc0:
       case 0xc2:
@@ -98,6 +115,7 @@ export function scan(bytes: Uint8Array, start: number, end: number, count: numbe
         const width = 1 << (token - 0xc4);
         const size = readLength(bytes, position, end, width);
         position += width + size;
+        weight += WEIGHT_BINARY;
         break;
       }
       case 0xdc:
@@ -131,11 +149,22 @@ export function scan(bytes: Uint8Array, start: number, end: number, count: numbe
     if (position > end) throw new Error('the bytes end within a value');
     if (items >= 0) {
       if (items > end - position) throw new Error('a collection longer than its bytes');
+      weight += WEIGHT_COLLECTION;
+      if (map === 1 && items > 2 * SHAPED_ENTRIES) weight += (items / 2) * WEIGHT_ENTRY;
       if (++depth > MAX_WIRE_DEPTH) throw new Error('nested too deep');
       left[depth] = items;
       inMap[depth] = map;
     }
+    if (weight > most) throw new Error('more values than a message may have');
   }
+}
+
+/** What a special value weighs, whose type stands at `position`; short maps and sets weigh nothing by their items. */
+function weightOf(bytes: Uint8Array, position: number, end: number): number {
+  const type = bytes[position];
+  if (type === ERROR_BYTE) return WEIGHT_ERROR;
+  if ((type !== MAP_BYTE && type !== SET_BYTE) || bytes[position + 1] !== 0xdd) return WEIGHT_SPECIAL;
+  return WEIGHT_SPECIAL + readLength(bytes, position + 2, end, 4) * WEIGHT_ITEM;
 }
 
 function readLength(bytes: Uint8Array, position: number, end: number, width: number): number {

@@ -3,6 +3,15 @@ import { C1 } from 'msgpackr';
 import type { CodecExtension } from '../codec.js';
 import { EXTERNAL_BYTES, MAX_DEPTH } from '../defaults.js';
 import {
+  SHAPED_ENTRIES,
+  WEIGHT_BINARY,
+  WEIGHT_COLLECTION,
+  WEIGHT_ENTRY,
+  WEIGHT_ERROR,
+  WEIGHT_ITEM,
+  WEIGHT_SPECIAL,
+} from './weight.js';
+import {
   binaryKind,
   bytesOf,
   KIND_UINT8_ARRAY,
@@ -28,6 +37,8 @@ class Unsendable extends Error {
   }
 }
 
+/** A special value is an array, mostly with another in it. */
+const WEIGHT_WRAPPED = WEIGHT_SPECIAL + 2 * WEIGHT_COLLECTION;
 const MAX_CAUSES = 16;
 const MAX_STACK_CHARACTERS = 8_192;
 const objectPrototype = Object.prototype;
@@ -46,21 +57,22 @@ export const plainText = (text: string): boolean => text.charCodeAt(0) !== BYTE_
  */
 export class Preparer {
   readonly #extensions: ReadonlyMap<object, CodecExtension>;
-  readonly #maxNodes: number;
+  readonly #most: number;
   /** Large binary values, in the order in which the prepared value refers to them. */
   externals: Uint8Array[] | undefined;
-  #nodes = 0;
+  #weight = 0;
   #causes = 0;
 
-  constructor(extensions: readonly CodecExtension[], maxNodes: number) {
+  /** @param most - what a message may become in memory, see {@link ./weight.js} */
+  constructor(extensions: readonly CodecExtension[], most: number) {
     this.#extensions = new Map(extensions.map(extension => [extension.class.prototype as object, extension]));
-    this.#maxNodes = maxNodes;
+    this.#most = most;
   }
 
   /** @throws Unsendable, or RangeError when the stack ends; {@link unsendableError} makes the error for the user */
   prepare(value: unknown): unknown {
     this.externals = undefined;
-    this.#nodes = 0;
+    this.#weight = 0;
     this.#causes = 0;
     return this.#any(value, 0);
   }
@@ -68,16 +80,16 @@ export class Preparer {
   #any(value: unknown, depth: number): unknown {
     switch (typeof value) {
       case 'string':
-        return plainText(value) ? value : [C1, SPECIAL_STRING, utf16(value)];
+        return plainText(value) ? value : this.#wrapped([C1, SPECIAL_STRING, utf16(value)], WEIGHT_BINARY);
       case 'number':
-        return value === 0 && 1 / value < 0 ? [C1, SPECIAL_NEGATIVE_ZERO] : value;
+        return value === 0 && 1 / value < 0 ? this.#wrapped([C1, SPECIAL_NEGATIVE_ZERO], 0) : value;
       case 'boolean':
       case 'undefined':
         return value;
       case 'object':
         return value === null ? null : this.#object(value, depth);
       case 'bigint':
-        return fits64(value) ? value : [C1, SPECIAL_BIGINT, hexadecimal(value)];
+        return fits64(value) ? value : this.#wrapped([C1, SPECIAL_BIGINT, hexadecimal(value)], 0);
       default:
         throw new Unsendable(`a ${typeof value}`);
     }
@@ -85,12 +97,22 @@ export class Preparer {
 
   #object(value: object, depth: number): unknown {
     if (depth > MAX_DEPTH) throw new Unsendable(`nested deeper than ${MAX_DEPTH} levels`);
-    if (++this.#nodes > this.#maxNodes) throw new Unsendable('more values than a message may have');
+    this.#weigh(WEIGHT_COLLECTION);
     const prototype: object | null = getPrototypeOf(value);
     if (prototype === arrayPrototype) return this.#array(value as unknown[], depth);
     if (prototype === objectPrototype || prototype === null)
       return this.#record(value as Record<string, unknown>, depth);
     return this.#special(value, prototype, depth);
+  }
+
+  #weigh(more: number): void {
+    this.#weight += more;
+    if (this.#weight > this.#most) throw new Unsendable('more values than a message may have');
+  }
+
+  #wrapped(special: unknown[], content: number): unknown[] {
+    this.#weigh(WEIGHT_WRAPPED + content);
+    return special;
   }
 
   #array(items: readonly unknown[], depth: number): unknown {
@@ -111,7 +133,9 @@ export class Preparer {
   #record(record: Record<string, unknown>, depth: number): unknown {
     let copy: Record<string, unknown> | undefined;
     let flat: unknown[] | undefined;
+    let entries = 0;
     for (const key in record) {
+      entries++;
       const item = record[key];
       const prepared = this.#any(item, depth + 1);
       if (flat !== undefined) {
@@ -128,15 +152,18 @@ export class Preparer {
         copy[key] = prepared;
       }
     }
-    if (flat !== undefined) return [C1, SPECIAL_OBJECT, flat];
+    if (entries > SHAPED_ENTRIES) this.#weigh(entries * WEIGHT_ENTRY);
+    if (flat !== undefined) return this.#wrapped([C1, SPECIAL_OBJECT, flat], 0);
     return copy ?? record;
   }
 
   #special(value: object, prototype: object, depth: number): unknown {
+    this.#weigh(WEIGHT_WRAPPED);
     const kind = binaryKind(prototype);
     if (kind !== undefined) return this.#binary(value as ArrayBufferView, kind);
     if (prototype === Map.prototype) {
       const flat: unknown[] = [];
+      this.#weigh(2 * WEIGHT_ITEM * (value as Map<unknown, unknown>).size);
       for (const [key, item] of value as Map<unknown, unknown>) {
         flat.push(this.#any(key, depth + 1), this.#any(item, depth + 1));
       }
@@ -144,6 +171,7 @@ export class Preparer {
     }
     if (prototype === Set.prototype) {
       const items: unknown[] = [];
+      this.#weigh(WEIGHT_ITEM * (value as Set<unknown>).size);
       for (const item of value as Set<unknown>) items.push(this.#any(item, depth + 1));
       return [C1, SPECIAL_SET, items];
     }
@@ -164,6 +192,7 @@ export class Preparer {
   }
 
   #binary(value: ArrayBuffer | ArrayBufferView, kind: number): unknown {
+    this.#weigh(WEIGHT_BINARY);
     const bytes = kind === KIND_UINT8_ARRAY ? (value as Uint8Array) : bytesOf(value);
     if (bytes.byteLength >= EXTERNAL_BYTES) {
       this.externals ??= [];
@@ -174,6 +203,7 @@ export class Preparer {
   }
 
   #error(error: Error, depth: number): unknown {
+    this.#weigh(WEIGHT_ERROR);
     const known = error instanceof FoundationError;
     const { code } = error as { code?: unknown };
     return [
