@@ -237,7 +237,8 @@ const unproven: readonly Attack[] = [
             void peer.link.end();
             throw new Error('it was let in');
           },
-          () => {},
+          // The victim tells of it when the connection is gone.
+          () => wait(100),
         );
       } finally {
         RawSocket.prototype.write = through;
@@ -252,7 +253,7 @@ const unproven: readonly Attack[] = [
         () => {
           throw new Error('it was let in');
         },
-        () => {},
+        () => wait(100),
       ),
   },
   {

@@ -124,6 +124,29 @@ describe('an endpoint over tcp', () => {
   });
 });
 
+describe('strangers who were refused and do not hang up', () => {
+  test('count among those without proof, and are cut off soon', async () => {
+    const b = node('b', { pendingConnections: 50 });
+    const address = await b.endpoint.listen({ host: '127.0.0.1', port: 0 });
+    const hello = Buffer.concat([Buffer.from([0, 0, 1, 49]), Buffer.from('FDN1'), Buffer.alloc(301)]);
+    let told = 0;
+    let gone = 0;
+    for (let n = 0; n < 300; n++) {
+      const socket = connect({ port: address.port, host: address.host, allowHalfOpen: true });
+      socket.on('error', () => {});
+      socket.on('data', () => told++);
+      socket.on('close', () => gone++);
+      socket.write(hello);
+      closers.push(() => socket.destroy());
+    }
+    await until(() => gone >= 250, 'all but 50 were dropped');
+    await node('a').endpoint.dial(address);
+    await until(() => gone === 300, 'the rest was cut off');
+    expect(told).toBeGreaterThan(0);
+    expect(b.peers.length).toBe(1);
+  }, 4_000);
+});
+
 describe('a frame reader', () => {
   function read(
     stream: Buffer,

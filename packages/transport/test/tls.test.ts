@@ -128,6 +128,7 @@ describe.each([
     const error = await failure(impostor.endpoint.dial(address));
     expect(error).toMatchObject({ code: 'auth-failed' });
     expect(error.message).toMatch(/the certificate of this node does not name 'a'/);
+    await until(() => right.warnings.length > 0, 'a warning');
     expect(right.warnings.join()).toMatch(/calls itself 'a', but its certificate is for 'b'/);
     expect(right.peers.length).toBe(1);
   });

@@ -68,6 +68,8 @@ export class Link implements ConnectionEvents, FrameSink {
   #timer: Timer | undefined;
   #ticks = 0;
   #proven: ProvenPeer | undefined;
+  /** Why a stranger was not let in, until its connection is gone. */
+  #rejection: Error | undefined;
   #closed = false;
   #sent = 0;
   #received = 0;
@@ -180,7 +182,7 @@ export class Link implements ConnectionEvents, FrameSink {
   }
 
   frame(bytes: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#rejection !== undefined) return;
     try {
       if (this.#handshake !== undefined) this.#shake(bytes);
       else this.#dispatch(bytes);
@@ -308,15 +310,31 @@ export class Link implements ConnectionEvents, FrameSink {
   }
 
   #end(reason: Error): void {
+    const isStranger = this.#proven === undefined && this.#init.handshake.role === 'listener';
+    if (isStranger && this.#ticks > 0) {
+      this.#turnAway(reason);
+      return;
+    }
     void this.#connection.close();
     this.#finish(reason);
+  }
+
+  /**
+   * A stranger has been told why, and hangs up. Till then it counts among those without proof, which are bounded in number: the end of a
+   * connection in order would leave it to the stranger when that is over.
+   */
+  #turnAway(reason: Error): void {
+    const { clock, timeout } = this.#init;
+    this.#timer?.cancel();
+    this.#rejection = reason;
+    this.#timer = clock.setTimeout(() => this.fail(reason), timeout / 2, { unref: true });
   }
 
   #finish(reason: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    this.owner.closed(this, reason);
+    this.owner.closed(this, this.#rejection ?? reason);
   }
 }
 
