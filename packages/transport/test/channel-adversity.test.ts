@@ -552,3 +552,34 @@ test('a peer that sends and does not read gets a bounded number of acknowledgeme
   await world.clock.advance(100);
   expect(peer.stats().find(({ channel }) => channel === 'orders')?.unacknowledged).toBe(0);
 });
+
+test('a session that is closed while a channel of it is, ends in order and at once', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), async seed => {
+      const world = new World(seed, { delay: 1, jitter: 6 });
+      const [a, b] = await world.pair({ channels: [...base, { name: 'extra', connections: 2 }] });
+      a.endpoint.closeChannel('extra');
+      await world.clock.advance(seededRandom(seed).next() * 20);
+      void a.peer('b').close();
+      await world.clock.advance(200);
+      expect([a.closed, b.closed].map(closed => closed.map(([, reason]) => reason))).toEqual([
+        [undefined],
+        [undefined],
+      ]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('as many connections as there may be bring no warning of listeners', async () => {
+  const warnings: string[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', onWarning);
+  const world = new World(1, { delay: 1 });
+  const [a, b] = await world.pair({ channels: [...base, { name: 'wide', connections: 16 }] });
+  for (const { endpoint } of [a, b]) endpoint.openChannel({ name: 'wider', connections: 16 });
+  await world.clock.advance(100);
+  await new Promise(resolve => setImmediate(resolve));
+  process.off('warning', onWarning);
+  expect([a.peer('b').stats().length, warnings]).toEqual([34, []]);
+});

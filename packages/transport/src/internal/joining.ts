@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Address, FoundationError, formatAddress } from '@foundation-ts/core';
 import { DIALLER_PATIENCE } from '../defaults.js';
 import { belongsTo, joiningProof } from './belonging.js';
@@ -17,6 +18,7 @@ export function joinChannel(
   failed: (error: Error) => void,
 ): void {
   const abort = new AbortController();
+  setMaxListeners(0, abort.signal);
   let over = false;
   const { sessionTimeout } = settings.limits;
   const fail = (error: Error): void => {

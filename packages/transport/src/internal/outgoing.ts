@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Address, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import type { ResolvedChannel } from '../channel.js';
 import { DIALLER_PATIENCE } from '../defaults.js';
@@ -54,6 +55,8 @@ export class Outgoing implements LinkOwner {
     this.#host = host;
     this.target = target;
     this.id = settings.random.bytes(DIAL_ID_BYTES);
+    // Each connection of each channel listens.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   get session(): Session | undefined {

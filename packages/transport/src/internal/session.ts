@@ -212,12 +212,14 @@ export class Session implements Peer {
 
   /** A connection has closed. */
   lost(slot: ChannelConnection, reason: Error | undefined): void {
-    if (this.#state === 'closed' || this.channels.lost(slot)) return;
-    const orderly = reason === undefined && (slot.farewell || this.#saidGoodbye);
+    if (this.#state === 'closed') return;
+    // A connection of a channel that was closed has ended; the session goes on, unless it is closing and waited for that.
+    const apart = this.channels.lost(slot);
+    const orderly = apart || (reason === undefined && (slot.farewell || this.#saidGoodbye));
     if (!orderly) {
       const why = 'The other side closed the connection without a farewell: it has crashed, or was stopped.';
       this.end(reason ?? new FoundationError('noconnection', why));
-    } else if (this.slots.every(each => each.ended)) {
+    } else if (this.#state === 'closing' && this.slots.every(each => each.ended)) {
       this.end(undefined);
     }
   }
