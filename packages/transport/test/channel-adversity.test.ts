@@ -137,6 +137,32 @@ describe('what waits when its session ends', () => {
     expect(told).toBe(2);
   });
 
+  test.each(['best-effort', 'acknowledged'] as const)(
+    'is told of although it was compressed (%s)',
+    async reliability => {
+      const compression = { algorithm: 'gzip', above: 1_000 } as const;
+      const random = seededRandom(1);
+      const world = new World(1, { delay: 10 });
+      const told: [LostOutcome, unknown][] = [];
+      const channels = [...base, { ...narrow, compression, reliability }];
+      const a = await world.node('a', {
+        channels,
+        onUndelivered: (_peer, _channel, outcome, messages) =>
+          told.push(...messages.map(each => [outcome, each] as const)),
+      });
+      const b = await world.node('b', { channels });
+      const peer = await world.settled(a.endpoint.dial(b.address));
+      await world.clock.advance(100);
+      const sent = [0, 1, 2, 3].map(() => Buffer.from(random.bytes(5_000)).toString('hex'));
+      for (const message of sent) expect(peer.send('extra', message)).toBe('sent');
+      await world.clock.advance(1);
+      world.network.crash('b');
+      await world.clock.advance(50);
+      a.endpoint.forget('b', 1);
+      expect(told).toEqual(sent.map(message => ['not-delivered', message]));
+    },
+  );
+
   test('may be what its extension does not take back', async () => {
     class Once {}
     const extension = {

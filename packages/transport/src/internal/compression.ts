@@ -10,6 +10,13 @@ const AT_ONCE = 32 * 1024;
 /** Original length in front of the compressed bytes. */
 export const COMPRESSED_HEADER = 4;
 
+/** A message as it was compressed, and its length before. */
+export interface Compressed {
+  readonly algorithm: number;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
 type Callback = (error: Error | null, result: Uint8Array) => void;
 interface Bounds {
   readonly maxOutputLength: number;
@@ -72,6 +79,14 @@ export function inflate(
   } else {
     done(broken('this node does not have its algorithm'));
   }
+}
+
+/** Gives back at once what this process has compressed itself. */
+export function inflateNow({ algorithm, bytes, length }: Compressed): Uint8Array {
+  const bounds: Bounds = { maxOutputLength: length };
+  const inflated =
+    algorithm === ALGORITHM_ZSTD ? zstd.zstdDecompressSync?.(bytes, bounds) : zlib.gunzipSync(bytes, bounds);
+  return inflated as Uint8Array;
 }
 
 function attempt(work: () => Uint8Array | FoundationError): Uint8Array | FoundationError {

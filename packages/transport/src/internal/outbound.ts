@@ -5,7 +5,7 @@ import { MAX_INTERLEAVED } from '../defaults.js';
 import type { SendResult } from '../peer.js';
 import { Backlog, type Partition, type Waiting } from './backlog.js';
 import { type Batch, BatchBuffer, stampBatch } from './batch-buffer.js';
-import { ALGORITHM_GZIP, ALGORITHM_ZSTD, deflate } from './compression.js';
+import { ALGORITHM_GZIP, ALGORITHM_ZSTD, type Compressed, deflate } from './compression.js';
 import type { FrameSink } from './frame-sink.js';
 import { BATCH_HEADER, FRAGMENT_HEADER } from './frames.js';
 import { LargeMessage } from './large-message.js';
@@ -71,6 +71,8 @@ export class Outbound {
   readonly #retained: Retained | undefined;
   readonly #compressAbove: number;
   readonly #algorithm: number;
+  /** So that what was compressed can be told of when it is given up. */
+  readonly #compressed = new WeakMap<LargeMessage, Compressed>();
   readonly #sealed: Batch[] = [];
   /** Batches written since the beginning. */
   #batchesSent = 0;
@@ -247,7 +249,7 @@ export class Outbound {
     for (const { queue } of this.#ring) {
       for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
         if (message instanceof Fence) continue;
-        dropped.push({ count: 1, message });
+        dropped.push(this.#given(1, message));
         if (message instanceof LargeMessage) message.ready = true;
       }
     }
@@ -267,8 +269,14 @@ export class Outbound {
   clearUnacknowledged(): Unwritten[] {
     const units = this.#retained?.clear() ?? [];
     return units.map(({ count, frame, message }) =>
-      frame === undefined ? { count, message: message as LargeMessage } : { count, batch: frame },
+      frame === undefined ? this.#given(count, message as LargeMessage) : { count, batch: frame },
     );
+  }
+
+  #given(count: number, message: LargeMessage | Uint8Array): Unwritten {
+    return message instanceof LargeMessage
+      ? { count, message, compressed: this.#compressed.get(message) }
+      : { count, message };
   }
 
   /** The receiver lets us send more. */
@@ -447,9 +455,10 @@ export class Outbound {
       if (message.ready) return;
       message.ready = true;
       if (compressed !== undefined) {
-        const before = message.bytes;
+        const length = message.bytes;
         message.compressedTo(compressed, this.#algorithm);
-        this.queuedBytes += message.bytes - before;
+        this.#compressed.set(message, { algorithm: this.#algorithm, bytes: compressed, length });
+        this.queuedBytes += message.bytes - length;
       }
       if (!atOnce) this.onReady();
     });

@@ -1,5 +1,6 @@
 import type { Codec, EncodedParts } from '../codec.js';
 import { EXTERNALS_HEADER, joinParts } from '../codec.js';
+import { type Compressed, inflateNow } from './compression.js';
 import { BATCH_HEADER } from './frames.js';
 import { LargeMessage } from './large-message.js';
 import { align8 } from './revive.js';
@@ -12,6 +13,8 @@ export interface Unwritten {
   readonly count: number;
   readonly batch?: Uint8Array;
   readonly message?: LargeMessage | Uint8Array | undefined;
+  /** Of a message that was compressed. */
+  readonly compressed?: Compressed | undefined;
 }
 
 /** An encoded message as one piece. */
@@ -41,10 +44,11 @@ export function decodeUnwritten(
   const messages: unknown[] = [];
   let left = budget;
   let more = 0;
-  for (const { count, batch, message } of unwritten) {
+  for (const { count, batch, message, compressed } of unwritten) {
     try {
       let bytes = batch ?? message;
-      if (bytes instanceof LargeMessage) bytes = bytes.bytes <= left ? bytes.joined() : undefined;
+      if (compressed !== undefined) bytes = compressed.length <= left ? inflateNow(compressed) : undefined;
+      else if (bytes instanceof LargeMessage) bytes = bytes.bytes <= left ? bytes.joined() : undefined;
       if (bytes === undefined || bytes.length > left) {
         more += count;
         continue;
