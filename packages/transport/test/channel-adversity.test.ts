@@ -143,7 +143,7 @@ describe('what waits when its session ends', () => {
       const compression = { algorithm: 'gzip', above: 1_000 } as const;
       const random = seededRandom(1);
       const world = new World(1, { delay: 10 });
-      const told: [LostOutcome, unknown][] = [];
+      const told: (readonly [LostOutcome, unknown])[] = [];
       const channels = [...base, { ...narrow, compression, reliability }];
       const a = await world.node('a', {
         channels,
