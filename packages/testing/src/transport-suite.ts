@@ -239,6 +239,22 @@ export function transportSuite(name: string, setup: TransportSuiteSetup): void {
       expect([client.closes, server.closes]).toEqual([1, 1]);
     });
 
+    test('a close with a reason ends an orderly one that is under way', async () => {
+      const [client, server] = await pair();
+      server.connection.pause();
+      while (client.connection.send(filled(64 * 1024, 0)));
+      void client.connection.close();
+      await turns(2);
+      await client.connection.close(new Error('too slow'));
+      server.connection.resume();
+      await until(() => server.closes === 1, 'the other side closed');
+      const other = await pair();
+      void other[0].connection.close();
+      await other[0].connection.close(new Error('at once'));
+      await until(() => other[1].closes === 1, 'the other side closed');
+      expect([client.closes, other[0].closes]).toEqual([1, 1]);
+    });
+
     test('a close in the middle of sending loses no order and reports nothing afterwards', async () => {
       const [client, server] = await pair();
       server.onFrame = () => {

@@ -151,6 +151,14 @@ export class BatchBuffer {
   }
 }
 
+/**
+ * One of each form is always alive: while none is, V8 forgets the form at the next full garbage collection, and with it all code that was compiled for
+ * it. `remote.cast` with a collection before each round: 3.3 to 4.0 M/s.
+ */
+export const ALIVE: readonly Batch[] = [undefined, new Uint8Array(1)].map(
+  body => new Batch(1, Buffer.alloc(BATCH_HEADER), body),
+);
+
 /** Puts type and number into the frame of a batch. */
 export function stampBatch(frame: Uint8Array, sequence: number): void {
   writeHeader(frame, 0, FRAME_BATCH, 0, sequence);

@@ -5,6 +5,7 @@ import { WINDOW_SHARE } from '../defaults.js';
 import type { Peer, PeerIdentity, SendResult } from '../peer.js';
 import type { ChannelConnection } from './channel-connection.js';
 import type { ReassemblyBudget } from './inbound.js';
+import { microtask } from './microtask.js';
 import type { WindowShare } from './receive-window.js';
 import { LeastRoundTrip } from './round-trip.js';
 import { SessionChannels, type SessionChannelsInit } from './session-channels.js';
@@ -110,7 +111,7 @@ export class Session implements Peer {
     this.routed = routed;
     if (!this.#scheduled && result === 'sent') {
       this.#scheduled = true;
-      queueMicrotask(this.#flush);
+      microtask(this.#flush);
     }
     return result;
   }
@@ -188,7 +189,7 @@ export class Session implements Peer {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#flush);
+    microtask(this.#flush);
   }
 
   deliver(channel: string, message: unknown): void {

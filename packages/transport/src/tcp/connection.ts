@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import { type BusyWait, SHORT_BYTES } from '../internal/busy-wait.js';
 import { lost } from '../internal/lost.js';
+import { microtask } from '../internal/microtask.js';
 import type { ReusedReads } from '../internal/reused-reads.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
@@ -104,7 +105,7 @@ export class TcpConnection implements Connection {
   #sent(): boolean {
     if (!this.#flushing) {
       this.#flushing = true;
-      queueMicrotask(this.#flush);
+      microtask(this.#flush);
     }
     if (!this.#full && this.#writer.bytes < HIGH_WATER) return true;
     this.#owesDrain = true;
@@ -132,9 +133,12 @@ export class TcpConnection implements Connection {
   close(reason?: Error): Promise<void> {
     if (this.#state === 'closed') return this.#closed;
     if (reason !== undefined) {
+      const before = this.#state;
       this.#reason ??= reason;
       this.#state = 'closing';
-      this.#reset();
+      // A reset fails, and is never over, while the socket is shutting down.
+      if (before === 'open') this.#reset();
+      else this.#socket.destroy();
     } else if (this.#state === 'open') {
       this.#flush();
       this.#state = 'closing';

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
+import { microtask } from '../internal/microtask.js';
 import type { Connection, ConnectionEvents } from '../transport.js';
 import type { ChannelMessage } from './messages.js';
 import { packFrames, unpackFrames } from './packing.js';
@@ -62,7 +63,7 @@ export class ThreadConnection implements Connection {
 
   send(frame: Uint8Array): boolean {
     if (this.#state !== 'open') return false;
-    if (this.#frames.length === 0) queueMicrotask(this.#flush);
+    if (this.#frames.length === 0) microtask(this.#flush);
     this.#frames.push(frame);
     this.#collected += frame.length;
     if (this.#untaken + this.#collected < HIGH_WATER) return true;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { type Address, type Clock, FoundationError, formatAddress, type Timer } from '@foundation-ts/core';
 import { type BusyWait, SHORT_BYTES } from '../internal/busy-wait.js';
 import { lost } from '../internal/lost.js';
+import { microtask } from '../internal/microtask.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { SpareMemory } from '../internal/spare-memory.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
@@ -134,7 +135,7 @@ export class WsConnection implements Connection {
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
-      queueMicrotask(this.#flush);
+      microtask(this.#flush);
     }
     this.#writer.write(head, body);
     if (!this.#full && this.#socket.writableLength < HIGH_WATER) return true;
@@ -163,10 +164,13 @@ export class WsConnection implements Connection {
   close(reason?: Error): Promise<void> {
     if (this.#state === 'closed') return this.#closed;
     if (reason !== undefined) {
+      const before = this.#state;
       this.#reason ??= reason;
       this.#state = 'closing';
       this.#reader.stop();
-      this.#reset();
+      // A reset fails, and is never over, while the socket is shutting down.
+      if (before === 'open') this.#reset();
+      else this.#socket.destroy();
     } else if (this.#state === 'open') {
       this.#sayClose(NORMAL_CLOSURE);
       // What still arrives is read and dropped: the other side's half of the closing handshake is behind it.
