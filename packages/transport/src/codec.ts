@@ -33,10 +33,19 @@ export interface CodecInit {
   readonly maxBytes?: number;
 }
 
+/** Memory that an encoder writes again when nobody holds it. */
+export interface EncodedMemory {
+  hold(): void;
+  /** Once for each `hold`. */
+  release(): void;
+}
+
 /** An encoded message in pieces, so that large binary values need not be copied twice. Valid until the next encoding. */
 export interface EncodedParts {
   /** Holds the MessagePack part, from `start` to `end`. Must not be written. */
   buffer: Uint8Array;
+  /** To be held by who uses `buffer` after the next encoding; undefined: `buffer` is never written again. */
+  arena?: EncodedMemory | undefined;
   start: number;
   end: number;
   /** Large binary values, which follow that part, each at the next multiple of eight; not copied yet. */
@@ -114,7 +123,14 @@ class MessagePackCodec implements Codec {
   #busy = false;
   /** Where the last message ends in the encoder's memory. */
   #end = -1;
-  readonly #parts: EncodedParts = { buffer: new Uint8Array(0), start: 0, end: 0, externals: undefined, bytes: 0 };
+  readonly #parts: EncodedParts = {
+    buffer: new Uint8Array(0),
+    arena: undefined,
+    start: 0,
+    end: 0,
+    externals: undefined,
+    bytes: 0,
+  };
 
   constructor(extensions: readonly CodecExtension[], maxBytes: number) {
     this.#extensions = extensions;
@@ -169,6 +185,7 @@ class MessagePackCodec implements Codec {
     const { start, end } = plain;
     if (end - start > this.maxBytes) return false;
     parts.buffer = plain.buffer;
+    parts.arena = plain.arena;
     parts.start = start;
     parts.end = end;
     parts.externals = undefined;
@@ -192,6 +209,7 @@ class MessagePackCodec implements Codec {
       const mode = back > 0 ? REUSE_BUFFER_MODE | RESERVE_START_SPACE | back : REUSE_BUFFER_MODE;
       const target = packr.pack(prepared, mode) as Buffer & { start: number; end: number };
       parts.buffer = target;
+      parts.arena = undefined;
       parts.start = target.start + back;
       parts.end = target.end;
       this.#end = target.end;

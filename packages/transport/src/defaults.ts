@@ -18,8 +18,14 @@ export const WINDOW_SHARE = 32 * MIB;
 export const WINDOW_GAIN = 2;
 /** Round trips count as this long at least, milliseconds: of two processes of one machine less is measured, but no read, copy and write done. */
 export const WINDOW_MIN_ROUND_TRIP = 0.1;
-/** What a link carries in this time may be under way on any, up to the window of the beginning; milliseconds. It is the delay that a busy event loop hides. */
+/** What a link carries in this time may be under way on any, milliseconds. It is the delay that a busy event loop hides. */
 export const WINDOW_QUEUE = 1;
+/** The same for a link that has carried more than {@link WINDOW_FAST_RATE}: it hides, too, that the other process does not run for a moment. */
+export const WINDOW_QUEUE_FAST = 4;
+/** Bytes a millisecond, of more than one link of 1 Gbit/s. */
+export const WINDOW_FAST_RATE = 200_000;
+/** Most that may be under way for these reasons, bytes. */
+export const WINDOW_QUEUE_BYTES = 1 * MIB;
 /** A sample of the bandwidth takes a round trip, and this long at least, milliseconds. */
 export const WINDOW_SAMPLE = 5;
 /** Samples of the bandwidth of which the best counts. */

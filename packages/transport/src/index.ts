@@ -11,6 +11,7 @@ export {
   type CodecExtension,
   type CodecInit,
   createCodec,
+  type EncodedMemory,
   type EncodedParts,
   formatPath,
 } from './codec.js';

@@ -119,8 +119,9 @@ export interface Connection {
    * As `send`, for the frame that is `head` and then `body`. The head belongs to the transport from then on. The body stays its owner's: the
    * transport never writes it and does not copy it, so it must not be changed before it has left; one that is changed sooner arrives as either. Left out
    * by a transport that would have to copy it anyway: frames are joined for it.
+   * @param left - called at most once, when the transport does not look at the body any more; its owner may write it then. A transport that can't tell never calls it
    */
-  sendPieces?(head: Uint8Array, body: Uint8Array): boolean;
+  sendPieces?(head: Uint8Array, body: Uint8Array, left?: () => void): boolean;
   /** Stops `frame` events (and, in time, the sender's `send` returns false). */
   pause(): void;
   resume(): void;

@@ -81,11 +81,12 @@ describe('PlainWriter', () => {
     expect(crossed(value)).toEqual(value);
   });
 
-  it('begins new memory where a message has no room, and never writes over another', () => {
+  it('begins new memory where a message has no room, and never writes over one that is held', () => {
     const codec = createCodec();
     const sent = Array.from({ length: 500 }, (_, index) => [index, 'y'.repeat(index * 7), -index]);
     const parts = sent.map(message => {
-      const { buffer, start, end } = codec.encodeParts(message);
+      const { buffer, arena, start, end } = codec.encodeParts(message);
+      arena?.hold();
       return buffer.subarray(start, end);
     });
     expect(parts.map(bytes => codec.decode(bytes))).toEqual(sent);

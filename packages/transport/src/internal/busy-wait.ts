@@ -19,7 +19,9 @@ const MOST_SELDOM = 256;
  */
 export class BusyWait {
   readonly #turns: number;
-  readonly #nextTurn: (run: () => void) => void;
+  readonly #nextTurn: (run: () => void) => unknown;
+  /** Kept, so that V8 does not forget its form, and the code that knows it, at a full garbage collection. */
+  latest: unknown;
   #left = 0;
   #awake = false;
   /** Something has come while this waited. */
@@ -32,7 +34,7 @@ export class BusyWait {
    * @param turns - of the event loop; 0: it never waits
    * @param nextTurn - calls back in the next turn, which begins at once
    */
-  constructor(turns: number, nextTurn: (run: () => void) => void = setImmediate) {
+  constructor(turns: number, nextTurn: (run: () => void) => unknown = setImmediate) {
     this.#turns = turns;
     this.#nextTurn = nextTurn;
   }
@@ -61,12 +63,12 @@ export class BusyWait {
     this.#awake = true;
     this.#hit = false;
     this.#left = this.#turns;
-    this.#nextTurn(this.#turn);
+    this.latest = this.#nextTurn(this.#turn);
   }
 
   readonly #turn = (): void => {
     if (--this.#left > 0) {
-      this.#nextTurn(this.#turn);
+      this.latest = this.#nextTurn(this.#turn);
       return;
     }
     this.#awake = false;

@@ -119,7 +119,7 @@ export class ChannelConnection implements LinkOwner {
       get gathers() {
         return link().gathers;
       },
-      writePieces: (head, body) => link().writePieces(head, body),
+      writePieces: (head, body, left) => link().writePieces(head, body, left),
     };
     this.#outbound = new Outbound({
       sink: this.#sink,

@@ -5,6 +5,10 @@ export interface FrameSink {
   write(frame: Uint8Array): boolean;
   /** Whether {@link FrameSink.writePieces} can be used. */
   readonly gathers: boolean;
-  /** A frame that is `head` and then `body`, which is not copied. @returns as of `write` */
-  writePieces(head: Uint8Array, body: Uint8Array): boolean;
+  /**
+   * A frame that is `head` and then `body`, which is not copied.
+   * @param left - called when the body is not needed any more
+   * @returns as of `write`
+   */
+  writePieces(head: Uint8Array, body: Uint8Array, left?: () => void): boolean;
 }

@@ -167,8 +167,11 @@ function isFixed({ buffer }: Uint8Array): boolean {
 
 function piecesOf(parts: EncodedParts): readonly Uint8Array[] {
   const { externals } = parts;
-  // The encoder never writes what it has given out again, so a view is a snapshot.
-  if (externals === undefined) return [parts.buffer.subarray(parts.start, parts.end)];
+  if (externals === undefined) {
+    // For good, so a view is a snapshot.
+    parts.arena?.hold();
+    return [parts.buffer.subarray(parts.start, parts.end)];
+  }
   const head = Buffer.alloc(8 + parts.end - parts.start);
   joinParts({ ...parts, externals: [], bytes: head.length }, head);
   const pieces: Uint8Array[] = [head];

@@ -125,8 +125,8 @@ export class Link implements ConnectionEvents, FrameSink {
     return this.#connection.sendPieces !== undefined;
   }
 
-  writePieces(head: Uint8Array, body: Uint8Array): boolean {
-    return this.#connection.sendPieces?.(head, body) ?? false;
+  writePieces(head: Uint8Array, body: Uint8Array, left?: () => void): boolean {
+    return this.#connection.sendPieces?.(head, body, left) ?? false;
   }
 
   sendControl(type: number, body?: unknown): void {

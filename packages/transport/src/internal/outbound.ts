@@ -500,7 +500,10 @@ export class Outbound {
     this.queuedMessages -= count;
     this.queuedBytes -= bytes - BATCH_HEADER;
     if (body !== undefined && sink.gathers && this.#retained === undefined) {
-      this.#wrote(bytes, sink.writePieces(head, body));
+      this.#wrote(
+        bytes,
+        sink.writePieces(head, body, () => batch.release()),
+      );
     } else {
       const frame = batch.joined();
       this.#retained?.add({ count, bytes, frame, message: undefined });

@@ -1,6 +1,7 @@
+import { type Arena, Arenas } from './arena.js';
 import { plainText } from './sendable.js';
 
-/** Memory that messages are written into, one behind the other, never twice. */
+/** Of an arena. */
 const ARENA_BYTES = 64 * 1024;
 /** Behind this place nothing begins: what follows has room for a number or a short text. */
 const LAST_START = ARENA_BYTES - 64;
@@ -24,6 +25,9 @@ type Bytes = Buffer & { utf8Write(text: string, at: number): number };
  * long, is left to the encoder that knows everything.
  */
 export class PlainWriter {
+  readonly #arenas = new Arenas();
+  /** Where the message that was written last stands; it is written again unless it is held. */
+  arena: Arena | undefined;
   buffer: Bytes = Buffer.alloc(0) as Bytes;
   #view: DataView = new DataView(new ArrayBuffer(0));
   /** Where the message that was written last stands. */
@@ -48,8 +52,10 @@ export class PlainWriter {
   }
 
   #renew(): void {
-    this.buffer = Buffer.allocUnsafeSlow(ARENA_BYTES) as Bytes;
-    this.#view = new DataView(this.buffer.buffer);
+    const arena = this.#arenas.next(this.arena);
+    this.arena = arena;
+    this.buffer = arena.buffer;
+    this.#view = arena.view;
     this.end = 0;
   }
 

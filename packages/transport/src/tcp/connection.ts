@@ -7,7 +7,7 @@ import type { ReusedReads } from '../internal/reused-reads.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { FrameReader } from './frame-reader.js';
-import { FrameWriter, type Slab } from './frame-writer.js';
+import { type Chunk, FrameWriter, type Slab } from './frame-writer.js';
 
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
@@ -96,9 +96,9 @@ export class TcpConnection implements Connection {
     return this.#sent();
   }
 
-  sendPieces(head: Uint8Array, body: Uint8Array): boolean {
+  sendPieces(head: Uint8Array, body: Uint8Array, left?: () => void): boolean {
     if (this.#state !== 'open') return false;
-    this.#writer.addPieces(head, body);
+    this.#writer.addPieces(head, body, left);
     return this.#sent();
   }
 
@@ -166,10 +166,11 @@ export class TcpConnection implements Connection {
     const socket = this.#socket;
     let accepted = true;
     if (chunks.length === 1) {
-      accepted = socket.write(chunks[0] as Uint8Array);
+      accepted = socket.write((chunks[0] as Chunk).bytes);
     } else if (chunks.length > 1) {
       socket.cork();
-      for (const chunk of chunks) accepted = socket.write(chunk);
+      for (const { bytes, left } of chunks)
+        accepted = left === undefined ? socket.write(bytes) : socket.write(bytes, left);
       socket.uncork();
       accepted = socket.writableLength < socket.writableHighWaterMark;
     }

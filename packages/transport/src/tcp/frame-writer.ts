@@ -17,10 +17,17 @@ export class Slab {
   }
 }
 
+/** What goes out in one piece. */
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  /** To be called when it has left. */
+  readonly left: (() => void) | undefined;
+}
+
 /** Collects the frames of one turn into as few chunks as possible: small ones are copied together, large ones are not copied. */
 export class FrameWriter {
   readonly #slab: Slab;
-  #chunks: Uint8Array[] = [];
+  #chunks: Chunk[] = [];
   #run: Buffer | undefined;
   #runStart = 0;
   #runEnd = 0;
@@ -36,10 +43,10 @@ export class FrameWriter {
   }
 
   /** A frame of two pieces, of which the second is not copied. */
-  addPieces(head: Uint8Array, body: Uint8Array): void {
+  addPieces(head: Uint8Array, body: Uint8Array, left: (() => void) | undefined): void {
     this.#put(head, head.length + body.length);
     this.#endRun();
-    this.#chunks.push(body);
+    this.#chunks.push({ bytes: body, left });
   }
 
   /** @param length - of the frame that `first` begins */
@@ -64,11 +71,11 @@ export class FrameWriter {
     this.bytes += PREFIX_BYTES + length;
     if (copied) return;
     this.#endRun();
-    this.#chunks.push(first);
+    this.#chunks.push({ bytes: first, left: undefined });
   }
 
   /** What was collected since the last call, in order. */
-  take(): readonly Uint8Array[] {
+  take(): readonly Chunk[] {
     this.#endRun();
     const chunks = this.#chunks;
     this.#chunks = [];
@@ -78,7 +85,7 @@ export class FrameWriter {
 
   #endRun(): void {
     if (this.#run === undefined) return;
-    this.#chunks.push(this.#run.subarray(this.#runStart, this.#runEnd));
+    this.#chunks.push({ bytes: this.#run.subarray(this.#runStart, this.#runEnd), left: undefined });
     this.#run = undefined;
   }
 }

@@ -123,21 +123,21 @@ export class WsConnection implements Connection {
   }
 
   send(frame: Uint8Array): boolean {
-    return this.#send(frame, undefined);
+    return this.#send(frame, undefined, undefined);
   }
 
-  sendPieces(head: Uint8Array, body: Uint8Array): boolean {
-    return this.#send(head, body);
+  sendPieces(head: Uint8Array, body: Uint8Array, left?: () => void): boolean {
+    return this.#send(head, body, left);
   }
 
-  #send(head: Uint8Array, body: Uint8Array | undefined): boolean {
+  #send(head: Uint8Array, body: Uint8Array | undefined, left: (() => void) | undefined): boolean {
     if (this.#state !== 'open') return false;
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
       microtask(this.#flush);
     }
-    this.#writer.write(head, body);
+    this.#writer.write(head, body, left);
     if (!this.#full && this.#socket.writableLength < HIGH_WATER) return true;
     this.#owesDrain = true;
     return false;

@@ -27,10 +27,17 @@ export class WsFrameWriter {
     this.#masks = masks;
   }
 
-  /** One message, of one piece or two. Neither is written to; they are read until they have left. */
-  write(head: Uint8Array, body: Uint8Array | undefined): void {
-    if (this.#masks) this.#writeMasked(head, body);
-    else this.#writePlain(head, body);
+  /**
+   * One message, of one piece or two. Neither is written to; they are read until they have left.
+   * @param left - called when the body has
+   */
+  write(head: Uint8Array, body: Uint8Array | undefined, left?: () => void): void {
+    if (this.#masks) {
+      this.#writeMasked(head, body);
+      left?.();
+    } else {
+      this.#writePlain(head, body, left);
+    }
   }
 
   /** A close, a ping or a pong. */
@@ -48,7 +55,7 @@ export class WsFrameWriter {
     this.#socket.write(frame);
   }
 
-  #writePlain(head: Uint8Array, body: Uint8Array | undefined): void {
+  #writePlain(head: Uint8Array, body: Uint8Array | undefined, left: (() => void) | undefined): void {
     const length = head.length + (body?.length ?? 0);
     const header = headerBytes(length);
     const copied = head.length <= COPY_LIMIT ? head.length : 0;
@@ -57,7 +64,7 @@ export class WsFrameWriter {
     if (copied > 0) frame.set(head, header);
     this.#socket.write(frame);
     if (copied < head.length) this.#socket.write(head);
-    if (body !== undefined) this.#socket.write(body);
+    if (body !== undefined) this.#socket.write(body, left);
   }
 
   #writeMasked(head: Uint8Array, body: Uint8Array | undefined): void {
