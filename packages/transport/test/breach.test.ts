@@ -50,3 +50,42 @@ test.each([
   expect(heard.message).toBe(`Node 'b' ended the session: ${found.message} (${found.code})`);
   expect((heard.cause as FoundationError).code).toBe(found.code);
 });
+
+test('who goes on after that is cut off after a second', async () => {
+  const world = new World();
+  const cut: FoundationError[] = [];
+  const inner = memory({ network: world.network, host: 'b' });
+  /** Connections that are over only when they are cut, as where the other side goes on sending. */
+  const transport: Transport = {
+    protocol: inner.protocol,
+    dial: (to, options) => inner.dial(to, options),
+    listen: options =>
+      inner.listen({
+        ...options,
+        accept: connection => {
+          const close = connection.close.bind(connection);
+          connection.close = reason => {
+            if (reason === undefined) return new Promise(() => {});
+            cut.push(reason as FoundationError);
+            return close(reason);
+          };
+          const events = options.accept(connection);
+          return { frame: bytes => events.frame(bytes), drain: () => events.drain(), close: () => {} };
+        },
+      }),
+  };
+  let breaks = false;
+  const change = (frame: Uint8Array): Uint8Array => (breaks && frame[1] === BATCH ? frame.with(1, 99) : frame);
+  const a = await world.node('a', { transport: changing(memory({ network: world.network, host: 'a' }), change) });
+  const b = await world.node('b', { transport });
+  await world.settled(a.endpoint.dial(b.address));
+  await world.clock.advance(50);
+  breaks = true;
+  a.peer('b').send('data', ['hello']);
+  await world.clock.advanceUntil(() => b.closed.length > 0, { within: 1_000, what: 'the session ends' });
+  await world.clock.advance(900);
+  expect(cut).toEqual([]);
+  await world.clock.advance(200);
+  expect(cut.length).toBeGreaterThan(0);
+  expect(cut.every(({ code }) => code === 'protocol')).toBe(true);
+});

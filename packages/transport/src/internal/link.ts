@@ -160,11 +160,13 @@ export class Link implements ConnectionEvents, FrameSink {
     this.#end(error);
   }
 
-  /** Closes at once; a peer that has proven itself, and sent what it must not, is told first. */
+  /** Closes at once; a peer that has proven itself, and sent what it must not, is told first, and cut off soon, whether it listens or not. */
   fail(reason: Error): void {
     if (this.#closed) return;
     if (this.#proven !== undefined && isBreach(reason)) {
       this.refuse(reason);
+      const { clock, timeout } = this.#init;
+      this.#timer = clock.setTimeout(() => void this.#connection.close(reason), timeout / 2, { unref: true });
       return;
     }
     void this.#connection.close(reason);
@@ -226,6 +228,7 @@ export class Link implements ConnectionEvents, FrameSink {
   }
 
   close(reason: Error | undefined): void {
+    this.#timer?.cancel();
     this.#finish(reason);
   }
 

@@ -133,17 +133,17 @@ export class TcpConnection implements Connection {
   close(reason?: Error): Promise<void> {
     if (this.#state === 'closed') return this.#closed;
     if (reason !== undefined) {
-      const before = this.#state;
       this.#reason ??= reason;
       this.#state = 'closing';
-      // A reset fails, and is never over, while the socket is shutting down.
-      if (before === 'open') this.#reset();
-      else this.#socket.destroy();
+      // A reset fails, and is never over, while the socket is shutting down, as it does by itself when the other side has.
+      if (this.#socket.writableEnded) this.#socket.destroy();
+      else this.#reset();
     } else if (this.#state === 'open') {
       this.#flush();
       this.#state = 'closing';
       this.#socket.end();
       // What still arrives is read and dropped: unread bytes would make the system reset the connection, and what we sent with it.
+      this.#paused = false;
       this.#socket.resume();
       this.#lingerTimer = this.#clock.setTimeout(() => this.#socket.destroy(), this.#linger, { unref: true });
     }

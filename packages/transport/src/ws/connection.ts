@@ -164,13 +164,12 @@ export class WsConnection implements Connection {
   close(reason?: Error): Promise<void> {
     if (this.#state === 'closed') return this.#closed;
     if (reason !== undefined) {
-      const before = this.#state;
       this.#reason ??= reason;
       this.#state = 'closing';
       this.#reader.stop();
-      // A reset fails, and is never over, while the socket is shutting down.
-      if (before === 'open') this.#reset();
-      else this.#socket.destroy();
+      // A reset fails, and is never over, while the socket is shutting down, as it does by itself when the other side has.
+      if (this.#socket.writableEnded) this.#socket.destroy();
+      else this.#reset();
     } else if (this.#state === 'open') {
       this.#sayClose(NORMAL_CLOSURE);
       // What still arrives is read and dropped: the other side's half of the closing handshake is behind it.
