@@ -1,13 +1,12 @@
 import { seededRandom, silentLog, systemClock, Telemetry } from '@foundation-ts/core';
 import { createCodec, Endpoint, type Peer, type Transport } from '@foundation-ts/transport';
-import { tcp } from '@foundation-ts/transport/tcp';
-import { ws } from '@foundation-ts/transport/ws';
 import { type Lane, pingBytes } from './lane.js';
 import type { Receive, Send, Wire } from './wire.js';
 
 /** How lanes go: by which channel, and how that is undone. */
 interface Way {
-  readonly transport: () => Transport;
+  /** Imported when it is asked for, so that a process loads one only. */
+  readonly transport: () => Promise<Transport>;
   readonly channelOf: (lane: Lane) => string;
   readonly laneOf: (channel: string, bytes: Uint8Array) => Lane;
 }
@@ -20,11 +19,11 @@ function sendOn(peer: Peer, way: Way): Send {
 }
 
 /** Our channels as they come: a connection each, fragments and credit. */
-function endpoint(name: string, way: Way, receive: Receive): Endpoint {
+async function endpoint(name: string, way: Way, receive: Receive): Promise<Endpoint> {
   const senders = new WeakMap<Peer, Send>();
   return new Endpoint({
     self: { name, incarnation: 1, clusterId: 'bench' },
-    transport: way.transport(),
+    transport: await way.transport(),
     codec: createCodec(),
     channels: [
       { name: 'control', priority: 10 },
@@ -47,10 +46,10 @@ function endpoint(name: string, way: Way, receive: Receive): Endpoint {
 
 function wire(way: Way): Wire {
   return {
-    listen: async receive => (await endpoint('server', way, receive).listen({ host: '127.0.0.1', port: 0 })).port,
+    listen: async receive => (await (await endpoint('server', way, receive)).listen({ host: '127.0.0.1', port: 0 })).port,
     dial: async (port, receive) => {
-      const dialling = endpoint('client', way, receive);
-      const { protocol } = way.transport();
+      const dialling = await endpoint('client', way, receive);
+      const { protocol } = await way.transport();
       const peer = await dialling.dial({ protocol, host: '127.0.0.1', port });
       return { send: sendOn(peer, way), close: () => dialling.close() };
     },
@@ -59,11 +58,11 @@ function wire(way: Way): Wire {
 
 const channels: Omit<Way, 'transport'> = { channelOf: lane => lane, laneOf: channel => channel as Lane };
 
-export const overTcp: Wire = wire({ transport: () => tcp(), ...channels });
-export const overWs: Wire = wire({ transport: () => ws(), ...channels });
+export const overTcp: Wire = wire({ transport: async () => (await import('@foundation-ts/transport/tcp')).tcp(), ...channels });
+export const overWs: Wire = wire({ transport: async () => (await import('@foundation-ts/transport/ws')).ws(), ...channels });
 /** Both lanes on one channel; a ping is told by its length. */
 export const oneChannel: Wire = wire({
-  transport: () => tcp(),
+  transport: async () => (await import('@foundation-ts/transport/tcp')).tcp(),
   channelOf: () => 'data',
   laneOf: (_channel, bytes) => (bytes.length === pingBytes ? 'control' : 'data'),
 });

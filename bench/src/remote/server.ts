@@ -1,5 +1,5 @@
 /** The other process of a remote bench. */
-import { beAnApplication } from '../application.js';
+import { beAnApplication } from './application.js';
 import { openSide } from './link.js';
 
 beAnApplication();

@@ -111,6 +111,7 @@ export class Members {
   #forgetPeer(name: string): void {
     this.#peers.delete(name);
     this.#latestName = undefined;
+    this.#latestPeer = undefined;
   }
 
   /** How many members a connection stands with. */

@@ -1,7 +1,7 @@
 import { checkKeys, FoundationError, invalidOption } from '@foundation-ts/core';
-import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { DEFAULT_MESSAGE_BYTES } from './defaults.js';
 import { readUint32 } from './internal/frames.js';
+import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from './internal/msgpack.js';
 import { PlainReader } from './internal/plain-reader.js';
 import { PlainWriter } from './internal/plain-writer.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';

@@ -21,6 +21,13 @@ function changing(inner: Transport, change: (frame: Uint8Array) => Uint8Array): 
   };
 }
 
+const pass = (inner: Transport): Transport => ({
+  protocol: inner.protocol,
+  listen: options => inner.listen(options),
+  dial: (to, options) => inner.dial(to, options),
+});
+
+const INTRODUCE = 1;
 const BATCH = 6;
 
 test.each([
@@ -88,4 +95,32 @@ test('who goes on after that is cut off after a second', async () => {
   await world.clock.advance(200);
   expect(cut.length).toBeGreaterThan(0);
   expect(cut.every(({ code }) => code === 'protocol')).toBe(true);
+});
+
+test('who introduces itself again while its session waits for our own dial is cut off', async () => {
+  const world = new World();
+  const inner = memory({ network: world.network, host: 'a' });
+  // Our own dial takes for ever.
+  const a = await world.node('a', { transport: { ...pass(inner), dial: () => new Promise(() => {}) } });
+  const repeating: Transport = {
+    ...pass(memory({ network: world.network, host: 'z' })),
+    dial: (to, options) =>
+      memory({ network: world.network, host: 'z' }).dial(to, {
+        ...options,
+        open: connection => {
+          const send = connection.send.bind(connection);
+          connection.send = frame => {
+            const takes = send(frame);
+            return frame[1] === INTRODUCE && frame.length > 40 ? send(frame.with(7, (frame[7] as number) + 1)) : takes;
+          };
+          return options.open(connection);
+        },
+      }),
+  };
+  const z = await world.node('z', { transport: repeating });
+  void a.endpoint.dial(z.address).catch(() => {});
+  await world.clock.advance(10);
+  const failure = await world.failure(z.endpoint.dial(a.address));
+  expect(failure.message).toContain('The peer introduced itself twice.');
+  expect(a.opened).toEqual([]);
 });

@@ -166,6 +166,8 @@ export class Reception implements LinkOwner {
   }
 
   #onIntroduction(link: Link, said: Introduction): void {
+    // One that waits has said all that it may.
+    if (!this.#unplaced.has(link)) throw new FoundationError('protocol', 'The peer introduced itself twice.');
     const identity = identify(link, said, undefined);
     if (this.#host.isWithdrawn(idText(said.id))) link.refuse(superseded(identity.name));
     else if (!this.#isWelcome(link, identity)) return;

@@ -1,6 +1,6 @@
 import { type ErrorCode, FoundationError } from '@foundation-ts/core';
-import { C1 } from 'msgpackr';
 import type { CodecExtension } from '../codec.js';
+import { C1 } from './msgpack.js';
 import {
   binaryFrom,
   SPECIAL_BIGINT,

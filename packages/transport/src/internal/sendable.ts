@@ -1,7 +1,7 @@
 import { FoundationError } from '@foundation-ts/core';
-import { C1 } from 'msgpackr';
 import type { CodecExtension } from '../codec.js';
 import { EXTERNAL_BYTES, MAX_DEPTH } from '../defaults.js';
+import { C1 } from './msgpack.js';
 import {
   SHAPED_ENTRIES,
   WEIGHT_BINARY,
