@@ -46,7 +46,8 @@ async function endpoint(name: string, way: Way, receive: Receive): Promise<Endpo
 
 function wire(way: Way): Wire {
   return {
-    listen: async receive => (await (await endpoint('server', way, receive)).listen({ host: '127.0.0.1', port: 0 })).port,
+    listen: async receive =>
+      (await (await endpoint('server', way, receive)).listen({ host: '127.0.0.1', port: 0 })).port,
     dial: async (port, receive) => {
       const dialling = await endpoint('client', way, receive);
       const { protocol } = await way.transport();
@@ -58,8 +59,14 @@ function wire(way: Way): Wire {
 
 const channels: Omit<Way, 'transport'> = { channelOf: lane => lane, laneOf: channel => channel as Lane };
 
-export const overTcp: Wire = wire({ transport: async () => (await import('@foundation-ts/transport/tcp')).tcp(), ...channels });
-export const overWs: Wire = wire({ transport: async () => (await import('@foundation-ts/transport/ws')).ws(), ...channels });
+export const overTcp: Wire = wire({
+  transport: async () => (await import('@foundation-ts/transport/tcp')).tcp(),
+  ...channels,
+});
+export const overWs: Wire = wire({
+  transport: async () => (await import('@foundation-ts/transport/ws')).ws(),
+  ...channels,
+});
 /** Both lanes on one channel; a ping is told by its length. */
 export const oneChannel: Wire = wire({
   transport: async () => (await import('@foundation-ts/transport/tcp')).tcp(),
