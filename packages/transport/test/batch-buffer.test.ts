@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createCodec } from '../src/index.js';
-import { BatchBuffer } from '../src/internal/batch-buffer.js';
+import { ALIVE, BatchBuffer } from '../src/internal/batch-buffer.js';
 import { BATCH_HEADER } from '../src/internal/frames.js';
 
 const LIMIT = 64 * 1024;
 
 describe('a batch', () => {
+  test('of either form, in one piece and in two, is always alive', () => {
+    expect(ALIVE.map(({ body }) => body !== undefined)).toEqual([false, true]);
+  });
+
   test('of messages that were encoded one after the other is not copied', () => {
     const codec = createCodec();
     const batch = new BatchBuffer(LIMIT);
