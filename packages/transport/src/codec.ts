@@ -7,7 +7,7 @@ import { PlainWriter } from './internal/plain-writer.js';
 import { align8, type Externals, Reviver } from './internal/revive.js';
 import { scan } from './internal/scan.js';
 import { Preparer, unsendableError } from './internal/sendable.js';
-import { mostWeight } from './internal/weight.js';
+import { mostWeight, WEIGHT_COLLECTION } from './internal/weight.js';
 
 export { formatPath } from './internal/sendable.js';
 
@@ -262,7 +262,9 @@ class MessagePackCodec implements Codec {
       if (header < 0 || source[header] !== 0xdd || readUint32(source, header + 1) !== count) {
         throw new Error('a batch without its header');
       }
-      const plain = this.#plainReader.read(source, start, count);
+      // It does not weigh what it reads: at worst each byte is an empty object.
+      const light = source.length * WEIGHT_COLLECTION <= this.#most;
+      const plain = light ? this.#plainReader.read(source, start, count) : undefined;
       if (plain !== undefined) return plain;
       const special = scan(source, start, source.length, count, this.#most);
       const list = this.#copies.unpack(source.subarray(header)) as unknown[];

@@ -111,3 +111,12 @@ describe('PlainReader', () => {
     }
   });
 });
+
+it('a batch weighs by what it becomes in memory, as any message does', () => {
+  const codec = createCodec({ maxBytes: 1024 * 1024 });
+  const objects = 2_000_000;
+  const bytes = Buffer.alloc(HEADER + objects, 0x80);
+  bytes[HEADER - 5] = 0xdd;
+  bytes.writeUInt32BE(objects, HEADER - 4);
+  expect(() => codec.decodeBatch(bytes, HEADER, objects)).toThrow(/more values than a message may have/);
+});

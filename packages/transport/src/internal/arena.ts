@@ -1,8 +1,9 @@
-const ARENA_BYTES = 64 * 1024;
+/** Of an {@link Arena}. */
+export const ARENA_BYTES: number = 64 * 1024;
 /** So many are kept while nobody uses them. */
 const SPARE_ARENAS = 4;
 
-type Bytes = Buffer & { utf8Write(text: string, at: number): number };
+export type Bytes = Buffer & { utf8Write(text: string, at: number): number };
 
 /** Memory for encoded messages, one behind the other. It is written again from its beginning when nobody holds what stands in it. */
 export class Arena {
@@ -10,15 +11,14 @@ export class Arena {
   readonly view: DataView = new DataView(this.buffer.buffer);
   readonly #arenas: Arenas;
   #holds = 0;
-  /** Messages are written here now. */
-  current = false;
 
   constructor(arenas: Arenas) {
     this.#arenas = arenas;
   }
 
-  get held(): boolean {
-    return this.#holds > 0;
+  /** Whether somebody holds it beside the encoder that writes here now. */
+  get shared(): boolean {
+    return this.#holds > 1;
   }
 
   /** What stands there now has to stay until {@link release}; without one it is never written again. */
@@ -28,8 +28,7 @@ export class Arena {
 
   /** Once for each {@link hold}. */
   release(): void {
-    this.#holds--;
-    if (this.#holds === 0 && !this.current) this.#arenas.give(this);
+    if (--this.#holds === 0) this.#arenas.give(this);
   }
 }
 
@@ -37,12 +36,12 @@ export class Arena {
 export class Arenas {
   readonly #spare: Arena[] = [];
 
-  /** An arena to write from its beginning in place of `full`. */
+  /** An arena to write from its beginning in place of `full`; the encoder holds it until then. */
   next(full: Arena | undefined): Arena {
-    if (full?.held === false) return full;
-    if (full !== undefined) full.current = false;
+    if (full?.shared === false) return full;
+    full?.release();
     const arena = this.#spare.pop() ?? new Arena(this);
-    arena.current = true;
+    arena.hold();
     return arena;
   }
 

@@ -1,8 +1,6 @@
-import { type Arena, Arenas } from './arena.js';
+import { ARENA_BYTES, type Arena, Arenas, type Bytes } from './arena.js';
 import { plainText } from './sendable.js';
 
-/** Of an arena. */
-const ARENA_BYTES = 64 * 1024;
 /** Behind this place nothing begins: what follows has room for a number or a short text. */
 const LAST_START = ARENA_BYTES - 64;
 /** Texts up to this length are written by a loop, which beats a call into the engine. */
@@ -17,8 +15,6 @@ const NO_ROOM = -2;
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;
 const { getPrototypeOf } = Object;
-
-type Bytes = Buffer & { utf8Write(text: string, at: number): number };
 
 /**
  * Writes short messages of plain objects, arrays, texts and numbers as MessagePack, in one pass that also checks them. What else there is, and what is

@@ -17,8 +17,8 @@ export interface FrameReaderEvents extends Required<Pick<ConnectionEvents, 'fram
 
 /**
  * Cuts a stream of chunks into frames with a 32-bit length in front. A frame that lies within one chunk is a view of
- * it, unless chunks are in memory that is used again; any other is copied once, to where it belongs if the receiver says where. Otherwise memory
- * for it grows with the bytes that have come, not with the length claimed.
+ * it; where chunks are in memory that is used again it is lent, and copied if the receiver does not take it so. Any other is copied once, to where it belongs if the receiver
+ * says where. Otherwise memory for it grows with the bytes that have come, not with the length claimed.
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
@@ -141,11 +141,9 @@ export class FrameReader {
         this.#report(chunk.subarray(position, position + length));
         return position + length;
       }
-      this.#spare = this.#spares !== undefined && length <= SPARE_BYTES;
-      this.#partial =
-        this.#spare && this.#spares !== undefined
-          ? this.#spares.take()
-          : Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
+      const spares = length <= SPARE_BYTES ? this.#spares : undefined;
+      this.#spare = spares !== undefined;
+      this.#partial = spares?.take() ?? Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_ALLOCATION, available)));
     }
     const taken = Math.min(length - this.#filled, available);
     this.#reserve(this.#filled + taken);
