@@ -1,5 +1,6 @@
 import { type OnReadOpts, Socket } from 'node:net';
 import { SpareMemory } from './spare-memory.js';
+import { TurnReads } from './turn-reads.js';
 
 /** What one read of a socket takes at most, bytes. */
 const READ_BYTES = 256 * 1024;
@@ -20,43 +21,23 @@ export class ReadMemory {
  * Reads of one socket into memory that is used again: without it each read makes an `ArrayBuffer` of 64 KiB, and those of a bulk transfer
  * keep the garbage collector busy with mark-sweeps.
  */
-export class ReusedReads {
-  /** Takes what was read; the bytes are valid until it returns. */
-  receive: (chunk: Buffer) => void = () => {};
-  /** For `connect`. */
+export class ReusedReads extends TurnReads {
+  /** For `connect`. What it gives is valid until `receive` returns. */
   readonly onread: OnReadOpts;
   readonly spares: SpareMemory;
 
-  /** Goes on reading in the next turn. */
-  resume: () => void = () => {};
-  readonly #turnBytes: number;
-  #read = 0;
-  readonly #endTurn = (): void => {
-    const stopped = this.#read >= this.#turnBytes;
-    this.#read = 0;
-    if (stopped) this.resume();
-  };
-
   /** @param turnBytes - what one turn reads at most, and what one read brings with it */
   constructor(memory: ReadMemory, turnBytes: number = TURN_BYTES) {
-    this.#turnBytes = turnBytes;
+    // What fills less than the memory was the last of what there is.
+    super(turnBytes, READ_BYTES);
     this.spares = memory.spares;
     this.onread = {
       buffer: memory.buffer,
       callback: (bytes, buffer) => {
         this.receive((buffer as Buffer).subarray(0, bytes));
-        return this.#goesOn(bytes);
+        return this.goesOn(bytes);
       },
     };
-  }
-
-  #goesOn(bytes: number): boolean {
-    const before = this.#read;
-    // What fills less than the memory was the last of what there is.
-    if (before === 0 && bytes < READ_BYTES) return true;
-    if (before === 0) setImmediate(this.#endTurn);
-    this.#read = before + bytes;
-    return this.#read < this.#turnBytes;
   }
 
   /**

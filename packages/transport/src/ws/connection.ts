@@ -5,6 +5,7 @@ import { lost } from '../internal/lost.js';
 import { microtask } from '../internal/microtask.js';
 import type { OpenSocket } from '../internal/socket-client.js';
 import type { SpareMemory } from '../internal/spare-memory.js';
+import type { TurnReads } from '../internal/turn-reads.js';
 import type { Connection, ConnectionEvents, ConnectionSecurity } from '../transport.js';
 import { WsFrameReader } from './frame-reader.js';
 import { WsFrameWriter } from './frame-writer.js';
@@ -13,21 +14,13 @@ import { CLOSE, NO_CODE, NORMAL_CLOSURE, PONG } from './frames.js';
 /** Bytes collected in one turn from which `send` says to wait. */
 const HIGH_WATER = 1024 * 1024;
 
-/** Where a connection's bytes come from. */
-export interface Reads {
-  /** Takes what was read. */
-  receive: (chunk: Buffer) => void;
-  /** Called in the turn after one that read its share. */
-  resume: () => void;
-}
-
 export interface WsConnectionInit {
   readonly clock: Clock;
   readonly linger: number;
   readonly maxFrameBytes: number;
   /** This side dialled. */
   readonly dialled: boolean;
-  readonly reads: Reads;
+  readonly reads: TurnReads;
   /** Given where what is read is valid only until `receive` returns. */
   readonly spares: SpareMemory | undefined;
   readonly busyWait: BusyWait;
@@ -40,7 +33,7 @@ export class WsConnection implements Connection {
   readonly remote: Address;
   readonly security: ConnectionSecurity | undefined;
   readonly #socket: Socket;
-  readonly #reads: Reads;
+  readonly #reads: TurnReads;
   readonly #busyWait: BusyWait;
   readonly #reader: WsFrameReader;
   readonly #writer: WsFrameWriter;
